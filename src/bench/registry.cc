@@ -1,0 +1,36 @@
+#include <algorithm>
+#include <array>
+
+#include "weir/bench/bench.h"
+
+namespace weir {
+
+std::span<const Bench> AllBenches() {
+  static constexpr std::array kBenches = {
+      Bench{"block-keys", "chained block keys of every engine, ns per token", BenchBlockKeys},
+  };
+  return kBenches;
+}
+
+Json ToJson(const BenchRow& row) {
+  Json::Object object = {{"bench", Json(row.bench)},
+                         {"case", Json(row.bench_case)},
+                         {"metric", Json(row.metric)},
+                         {"value", Json(row.value)},
+                         {"unit", Json(row.unit)}};
+  object.insert(object.end(), row.extra.begin(), row.extra.end());
+  return Json(std::move(object));
+}
+
+std::vector<double> TimeRounds(int rounds, const std::function<void()>& work) {
+  std::vector<double> seconds;
+  for (int round = 0; round < rounds; ++round) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  return seconds;
+}
+
+}  // namespace weir
