@@ -4,6 +4,7 @@
 // A plain value: copies are deep, moves are cheap. Thread rule: like a std::vector. The parser behind it is strict (RFC
 // 8259, valid UTF-8, bounded depth); parsing data from a peer or a file never asserts.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -39,7 +40,9 @@ class Json {
 
   // Parses one value; anything but white space after it is an error. Errors are invalid_argument with the byte offset
   // where the parser gives one. Numbers: int64, else uint64, else double.
+  // A number beyond the range of double, a lone surrogate escape and nesting deeper than kDepthMax are refused.
   static Result<Json> Parse(std::string_view text);
+  static constexpr size_t kDepthMax = 1000;  // arrays and objects inside one another
 
   bool is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }
   bool is_bool() const { return std::holds_alternative<bool>(value_); }
@@ -55,6 +58,9 @@ class Json {
   bool as_bool() const { return std::get<bool>(value_); }
   int64_t as_int() const;    // REQUIRES is_integer() and in range
   double as_double() const;  // REQUIRES is_number()
+  // The integer when it is stored in that form (uint64 only above INT64_MAX), else null.
+  const int64_t* get_if_int() const { return std::get_if<int64_t>(&value_); }
+  const uint64_t* get_if_uint() const { return std::get_if<uint64_t>(&value_); }
   const std::string& as_string() const { return std::get<std::string>(value_); }
   const Array& as_array() const { return std::get<Array>(value_); }
   Array& as_array() { return std::get<Array>(value_); }
