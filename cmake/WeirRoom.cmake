@@ -8,6 +8,7 @@
 #        is not found, even if a declared room uses it.
 # HIDES  third-party libraries. Their headers stay inside this room (tests/style checks it).
 #
+# Fakes for the tests of this room and of those that use it lie in src/NAME/testing, included by file name alone.
 # Sources are src/NAME/*.cc; *_test.cc become the one test binary weir_NAME_test. Every public header is compiled alone.
 # A file matching *_avx2.cc, *_avx512.cc and so on needs no flags: code that needs an instruction set uses target
 # attributes and is chosen at run time.
@@ -67,6 +68,11 @@ function(weir_room name)
   if(WEIR_TESTS AND tests)
     add_executable(weir_${name}_test ${tests})
     target_include_directories(weir_${name}_test PRIVATE ${dir})
+    foreach(room IN ITEMS ${name} ${ROOM_USES})
+      if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/src/${room}/testing)
+        target_include_directories(weir_${name}_test PRIVATE ${CMAKE_SOURCE_DIR}/src/${room}/testing)
+      endif()
+    endforeach()
     target_link_libraries(weir_${name}_test PRIVATE weir_${name} ${used_targets} ${ROOM_HIDES}
                           GTest::gmock GTest::gtest_main rapidcheck)
     gtest_discover_tests(weir_${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${name} TIMEOUT 600)

@@ -1,0 +1,94 @@
+#pragma once
+// ChatTemplate: a model's own chat template; chat messages and tools to the exact prompt, and where each part lies in it.
+//
+// The text equals what Hugging Face's apply_chat_template(tokenize=False) gives for the same template and variables
+// (Jinja2 in its sandbox with trim_blocks, lstrip_blocks and loop controls, tojson without escapes, strftime_now,
+// raise_exception). What cannot be rendered the same way is refused by name (unsupported), never approximated.
+//
+// Immutable after loading; Render() may be called by any number of threads at once.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weir/base/result.h"
+#include "weir/codec/json.h"
+#include "weir/tokens/context.h"
+
+namespace weir {
+
+// What the template sees of the messages.
+enum class ChatInput {
+  // As an engine's chat endpoint (vLLM's) hands an OpenAI request to the template: tool-call arguments that are a JSON
+  // string become the value they spell (an empty string becomes {}); a list of text parts becomes one string, joined by
+  // newlines, unless the template itself walks over content parts; a missing or null content becomes "" (or no parts).
+  kEngine,
+  // Unchanged, as apply_chat_template does.
+  kAsGiven,
+};
+
+struct ChatRenderOptions {
+  ChatInput input = ChatInput::kEngine;
+  bool add_generation_prompt = true;
+  // Further template variables (enable_thinking, documents, ...), an object; they win over the special tokens.
+  Json variables = Json::MakeObject();
+  // What strftime_now() formats: local time as seconds since 1970-01-01 00:00, without a zone. The caller decides it, so
+  // that rendering is a function of its inputs.
+  int64_t now_local_s = 0;
+  // Also find the segments; without, `segments` stays empty and rendering is about three times as fast.
+  bool with_segments = true;
+};
+
+// The prompt and its parts. Segments tile the text in order and are named "system", "tools", "user 1", "assistant 2",
+// "tool 3", ... : role and position among the messages from 1, except that the first message, when it is the only
+// system or developer message, has no number. "generation prompt" (fixed) is what add_generation_prompt added.
+//
+// Text of the template itself (role markers, separators, instructions around tools) belongs to the message or tool block
+// whose iteration wrote it; what comes before the first message belongs to the first segment. A boundary is reported
+// only where it was proved: every message is rendered once more with marks around it, and removing the marks must give
+// the same prompt. Messages that the template merges, rewrites or drops so that no boundary can be proved join the
+// segment before them ("user 1, assistant 2" is then one segment named after its first message). In the worst case the
+// whole prompt is one segment.
+struct RenderedPrompt {
+  std::string text;
+  std::vector<Segment> segments;  // `tokens` is not filled in
+};
+
+class ChatTemplate {
+ public:
+  // `path` is a tokenizer_config.json (or another JSON object with `chat_template`), a file holding the template itself
+  // (any name not ending in .json), a tokenizer.json, or a folder: the last two look for tokenizer_config.json and
+  // chat_template.jinja in that folder. not_found when there is no template; the hint says where to get one.
+  static Result<ChatTemplate> Load(const std::filesystem::path& path);
+
+  // From the contents of a tokenizer_config.json. `chat_template` is a string or a list of {name, template}; special
+  // tokens are strings or {content}.
+  static Result<ChatTemplate> FromTokenizerConfig(const Json& config);
+
+  // From template source; `special_tokens` is an object such as {"bos_token": "<s>"}.
+  // invalid_argument: not a template (with the place); unsupported: a feature that is not rendered exactly.
+  static Result<ChatTemplate> FromSource(std::string_view source, const Json& special_tokens = Json::MakeObject());
+
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+  ~ChatTemplate();
+
+  // `messages` is an array of objects with `role`; `tools` is null (or null JSON, or empty: no tools) or an array of tool
+  // definitions. Of several named templates, "tool_use" renders requests with tools, "default" the others.
+  // invalid_argument carries what the template raised (raise_exception) or the operation that failed.
+  Result<RenderedPrompt> Render(const Json& messages, const Json* tools, const ChatRenderOptions& options) const;
+
+  // 32 hexadecimal digits over the sources and the special tokens.
+  const std::string& fingerprint() const;
+
+ private:
+  struct Parts;
+  explicit ChatTemplate(std::unique_ptr<const Parts> parts);
+  std::unique_ptr<const Parts> parts_;
+};
+
+}  // namespace weir
