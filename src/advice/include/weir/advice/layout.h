@@ -29,7 +29,8 @@ namespace weir {
 //   - both are messages (system, user, assistant, tool result), or
 //   - one is tool definitions and the other a user, assistant or tool result message, or
 //   - one names the other in `after`.
-// Anything else may be permuted.
+// Anything else may be permuted. Where two pieces meet that were not neighbours in the recording and the first does not
+// end in a newline, one is added.
 struct LayoutPiece {
   std::string name;  // the class of the piece: equal names in different calls are placed alike. Unique inside a call
   SegmentKind kind = SegmentKind::kText;
