@@ -88,8 +88,7 @@ std::vector<LayoutCall> LayoutCallsOf(std::span<const PromptCall> prompts) {
   std::vector<LayoutCall> calls;
   calls.reserve(prompts.size());
   for (const PromptCall& prompt : prompts) {
-    calls.push_back(prompt.request != nullptr ? LayoutCallOf(*prompt.request, prompt.agent)
-                                              : LayoutCallOf(*prompt.context));
+    calls.push_back(prompt.request != nullptr ? LayoutCallOf(*prompt.request, prompt.agent) : LayoutCallOf(*prompt.context));
   }
   return calls;
 }

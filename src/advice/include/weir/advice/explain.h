@@ -54,13 +54,13 @@ std::string_view FixActionName(FixAction action);
 
 // One side of a break.
 struct BreakSide {
-  std::string segment;       // name of the segment; of the last one at the end of the text
-  uint32_t byte = 0;         // first byte that differs; the text's size when the text ends there
-  uint32_t line = 0;         // of that byte, from 1
-  uint32_t column = 0;       // of that byte in its line, in bytes from 1
-  std::string text;          // whole characters around the break, at most excerpt_bytes_max bytes
-  uint32_t text_begin = 0;   // byte of the prompt where `text` starts
-  std::string differs;       // the differing region, widened to lexical units and cut to excerpt_bytes_max
+  std::string segment;         // name of the segment; of the last one at the end of the text
+  uint32_t byte = 0;           // first byte that differs; the text's size when the text ends there
+  uint32_t line = 0;           // of that byte, from 1
+  uint32_t column = 0;         // of that byte in its line, in bytes from 1
+  std::string text;            // whole characters around the break, at most excerpt_bytes_max bytes
+  uint32_t text_begin = 0;     // byte of the prompt where `text` starts
+  std::string differs;         // the differing region, widened to lexical units and cut to excerpt_bytes_max
   uint32_t differs_begin = 0;  // byte of the prompt where `differs` starts
 };
 

@@ -90,9 +90,9 @@ struct LayoutClass {
   std::string name;
   SegmentKind kind = SegmentKind::kText;
   bool movable = false;
-  size_t calls = 0;      // calls that have it
-  size_t contents = 0;   // different texts among them (after normalisation)
-  uint64_t tokens = 0;   // of all calls, each text tokenized alone
+  size_t calls = 0;       // calls that have it
+  size_t contents = 0;    // different texts among them (after normalisation)
+  uint64_t tokens = 0;    // of all calls, each text tokenized alone
   bool is_split = false;  // holds the volatile lines split off another class
 };
 
@@ -108,16 +108,16 @@ enum class LayoutSearch { kExact, kGreedy, kBudget };  // kBudget: the bound was
 std::string_view LayoutSearchName(LayoutSearch search);
 
 struct LayoutReport {
-  bool improves = false;              // false: nothing helps, the proposal is the recorded layout
-  std::vector<std::string> order;     // class names in the proposed order
-  std::vector<LayoutClass> classes;   // in the proposed order
+  bool improves = false;             // false: nothing helps, the proposal is the recorded layout
+  std::vector<std::string> order;    // class names in the proposed order
+  std::vector<LayoutClass> classes;  // in the proposed order
   std::vector<NormalisationGain> normalisations;
-  int64_t gain_of_order = 0;          // reusable tokens that the proposal would lose in the recorded order
-  uint64_t tokens_before = 0;         // of all calls
+  int64_t gain_of_order = 0;   // reusable tokens that the proposal would lose in the recorded order
+  uint64_t tokens_before = 0;  // of all calls
   uint64_t tokens_after = 0;
-  uint64_t reusable_before = 0;       // tokens, by simulation
+  uint64_t reusable_before = 0;  // tokens, by simulation
   uint64_t reusable_after = 0;
-  size_t refused_calls = 0;           // prompts larger than the cache: they could not run at all
+  size_t refused_calls = 0;  // prompts larger than the cache: they could not run at all
   std::vector<LayoutCallChange> calls;
   // The call that gains most: its pieces as proposed and the whole prompt.
   std::optional<size_t> example_call;
