@@ -1,0 +1,12 @@
+#include "command.h"
+
+namespace weir {
+
+std::span<const Command> Commands() {
+  static const std::vector<Command> kCommands = {
+      BenchCommand(), ConfigCommand(), CompletionCommand(), ManCommand(), VersionCommand(),
+  };
+  return kCommands;
+}
+
+}  // namespace weir

@@ -1,0 +1,3 @@
+#include "weir/app/app.h"
+
+int main(int argc, char** argv) { return weir::RunWeir(argc, argv); }
