@@ -4,7 +4,9 @@
 # shellcheck disable=SC2034
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export HOME=${HOME:-$(cd ~ && pwd)}
 export WEIR_CACHE_DIR=${WEIR_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weir}
+[[ $WEIR_CACHE_DIR == /* ]] || WEIR_CACHE_DIR=$PWD/$WEIR_CACHE_DIR
 
 # Debian's own interpreter, so that a user's pyenv or conda cannot change what happens.
 debian_python=/usr/bin/python3
