@@ -1,0 +1,181 @@
+#include "span_finder.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace weir::internal {
+namespace {
+
+uint64_t TwoTokens(const TokenId* tokens) {
+  uint64_t two;
+  std::memcpy(&two, tokens, sizeof(two));
+  return two;
+}
+
+// Tokens in the union of the spans along one side, without those before `from`. REQUIRES: ascending by begin.
+template <typename Begin>
+uint32_t Covered(std::span<const CommonSpan> spans, uint32_t from, Begin&& begin) {
+  uint32_t covered = 0;
+  uint32_t end = from;
+  for (const CommonSpan& span : spans) {
+    const uint32_t start = std::max(end, begin(span));
+    const uint32_t stop = begin(span) + span.length;
+    if (stop <= start) continue;
+    covered += stop - start;
+    end = stop;
+  }
+  return covered;
+}
+
+}  // namespace
+
+uint32_t EqualForward(const TokenId* a, const TokenId* b, uint32_t most) {
+  uint32_t n = 0;
+  for (; n + 8 <= most; n += 8) {
+    uint64_t differs = 0;
+    for (uint32_t i = 0; i < 8; i += 2) differs |= TwoTokens(a + n + i) ^ TwoTokens(b + n + i);
+    if (differs != 0) break;
+  }
+  while (n < most && a[n] == b[n]) ++n;
+  return n;
+}
+
+uint32_t EqualBackward(const TokenId* a, const TokenId* b, uint32_t most) {
+  uint32_t n = 0;
+  while (n < most && *(a - n - 1) == *(b - n - 1)) ++n;
+  return n;
+}
+
+void SpanFinder::Begin(std::span<const TokenId> query, std::span<const std::span<const TokenId>> documents) {
+  query_ = query;
+  documents_ = documents;
+  ++query_number_;
+  states_.resize(documents.size());
+  touched_.clear();
+  found_.clear();
+  ends_.clear();
+}
+
+uint32_t SpanFinder::KnownEnd(uint32_t document, uint32_t diagonal) const {
+  const auto known = ends_.find(uint64_t{document} << 32 | diagonal);
+  return known == ends_.end() ? 0 : known->second;
+}
+
+void SpanFinder::Hit(uint32_t query_position, std::span<const Posting> places) {
+  for (size_t at = 0; at < places.size();) {
+    const Posting place = places[at];
+    State& state = states_[place.document];
+    if (state.query == query_number_) {
+      if (state.done) {
+        at = EndOfDocument(places, at);
+        continue;
+      }
+      if (state.diagonal == place.position - query_position && query_position < state.end) {
+        ++at;
+        continue;
+      }
+    } else {
+      state = State();
+      state.query = query_number_;
+      state.done = options_.exclude == place.document;
+      if (state.done) continue;
+    }
+    Candidate(state, query_position, place);
+    ++at;
+  }
+}
+
+void SpanFinder::Candidate(State& state, uint32_t query_position, Posting place) {
+  ++candidates_;
+  if (++state.candidates > options_.candidates_per_pair_max) {
+    state.done = true;
+    if (state.end == 0) touched_.push_back(place.document);
+    return;
+  }
+  const uint32_t diagonal = place.position - query_position;
+  if (state.several) {
+    const uint32_t end = KnownEnd(place.document, diagonal);
+    if (query_position < end) {
+      state.diagonal = diagonal;
+      state.end = end;
+      return;
+    }
+  }
+  const std::span<const TokenId> document = documents_[place.document];
+  const TokenId* const a = query_.data() + query_position;
+  const TokenId* const b = document.data() + place.position;
+  const auto after = static_cast<uint32_t>(std::min(query_.size() - query_position, document.size() - place.position));
+  const uint32_t forward = EqualForward(a, b, after);
+  if (forward == 0) return;
+  const uint32_t backward = EqualBackward(a, b, std::min(query_position, place.position));
+  const uint32_t length = backward + forward;
+  if (length < tokens_min_) return;
+  const CommonSpan span{query_position - backward, place.position - backward, length};
+  const bool is_prefix = span.a_begin == 0 && span.b_begin == 0;
+  if (state.end == 0) touched_.push_back(place.document);
+  if (!is_prefix || options_.prefix_as_span) {
+    if (state.spans == options_.spans_per_pair_max) {
+      state.done = true;
+      return;
+    }
+    found_.push_back({place.document, span});
+    ++state.spans;
+  }
+  if (is_prefix) state.prefix = length;
+  if (state.end != 0 && !state.several && state.diagonal != diagonal) {
+    state.several = true;
+    ends_[uint64_t{place.document} << 32 | state.diagonal] = state.end;
+  }
+  state.diagonal = diagonal;
+  state.end = span.a_begin + length;
+  if (state.several) ends_[uint64_t{place.document} << 32 | diagonal] = state.end;
+}
+
+void SpanFinder::Finish(uint32_t query_id, bool query_is_b, SpanMatches& matches) {
+  matches.candidates += std::exchange(candidates_, 0);
+  std::sort(touched_.begin(), touched_.end());
+  std::sort(found_.begin(), found_.end(), [](const Found& x, const Found& y) {
+    return x.document != y.document ? x.document < y.document : x.span < y.span;
+  });
+  size_t at = 0;
+  for (const uint32_t document : touched_) {
+    size_t end = at;
+    while (end < found_.size() && found_[end].document == document) ++end;
+    FinishPair(query_id, document, query_is_b, std::span(found_).subspan(at, end - at), matches);
+    at = end;
+  }
+}
+
+void SpanFinder::FinishPair(uint32_t query_id, uint32_t document, bool query_is_b, std::span<Found> found,
+                            SpanMatches& matches) {
+  if (matches.pairs.size() >= options_.pairs_max) {
+    ++matches.pairs_dropped;
+    return;
+  }
+  const std::span<const TokenId> tokens = documents_[document];
+  SpanPair pair;
+  pair.a = query_is_b ? document : query_id;
+  pair.b = query_is_b ? query_id : document;
+  pair.prefix_tokens =
+      EqualForward(query_.data(), tokens.data(), static_cast<uint32_t>(std::min(query_.size(), tokens.size())));
+  const uint32_t exact = options_.prefix_as_span ? 0 : pair.prefix_tokens;
+  by_b_.clear();
+  for (const Found& one : found) {
+    by_b_.push_back(query_is_b ? CommonSpan{one.span.b_begin, one.span.a_begin, one.span.length} : one.span);
+  }
+  std::sort(by_b_.begin(), by_b_.end());
+  pair.a_tokens = Covered(by_b_, exact, [](const CommonSpan& span) { return span.a_begin; });
+  pair.truncated = states_[document].done;
+  pair.first_span = matches.spans.size();
+  const uint64_t room = options_.spans_max - std::min<uint64_t>(options_.spans_max, matches.spans.size());
+  pair.span_count = static_cast<uint32_t>(std::min<uint64_t>(by_b_.size(), room));
+  if (pair.span_count < by_b_.size()) pair.truncated = true;
+  matches.spans.insert(matches.spans.end(), by_b_.begin(), by_b_.begin() + pair.span_count);
+  std::sort(by_b_.begin(), by_b_.end(), [](const CommonSpan& x, const CommonSpan& y) { return x.b_begin < y.b_begin; });
+  pair.b_tokens = Covered(by_b_, exact, [](const CommonSpan& span) { return span.b_begin; });
+  matches.pairs_truncated += pair.truncated ? 1 : 0;
+  matches.pairs.push_back(pair);
+}
+
+}  // namespace weir::internal

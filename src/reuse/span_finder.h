@@ -1,0 +1,68 @@
+#pragma once
+// SpanFinder: turns fingerprint hits between one text (the query) and many documents into maximal spans.
+//
+// Hits come in ascending order of the query. For each document the ends of the spans found so far are kept by diagonal
+// (difference of the two positions): a hit that lies on a diagonal before that end is part of a span that is known already.
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "posting_table.h"
+#include "weir/reuse/span_index.h"
+
+namespace weir::internal {
+
+// Equal tokens from the start of both, at most `most`.
+uint32_t EqualForward(const TokenId* a, const TokenId* b, uint32_t most);
+// Equal tokens that end just before a and b, at most `most`.
+uint32_t EqualBackward(const TokenId* a, const TokenId* b, uint32_t most);
+
+// Scratch memory; one query at a time, reusable. May throw std::bad_alloc; then discard it.
+class SpanFinder {
+ public:
+  SpanFinder(uint32_t tokens_min, const SpanFindOptions& options) : tokens_min_(tokens_min), options_(options) {}
+
+  // `documents[posting.document]` are the tokens of a document.
+  void Begin(std::span<const TokenId> query, std::span<const std::span<const TokenId>> documents);
+  void Hit(uint32_t query_position, std::span<const Posting> places);
+  // Appends the pairs, ascending by document. `query_is_b`: the query is b of the pair and the document a.
+  void Finish(uint32_t query_id, bool query_is_b, SpanMatches& matches);
+
+ private:
+  struct Found {
+    uint32_t document;
+    CommonSpan span;  // a is the query
+  };
+  // What is known of one document in this query.
+  struct State {
+    uint32_t query = 0;     // the query this belongs to; another: as if new
+    uint32_t diagonal = 0;  // of the span found last
+    uint32_t end = 0;       // of the span found last, in the query; 0: none
+    uint32_t spans = 0;
+    uint32_t candidates = 0;
+    uint32_t prefix = 0;
+    bool several = false;  // its diagonals are in ends_
+    bool done = false;     // a limit was reached
+  };
+
+  void Candidate(State& state, uint32_t query_position, Posting place);
+  // End of the span known on this diagonal, 0 if there is none.
+  uint32_t KnownEnd(uint32_t document, uint32_t diagonal) const;
+  void FinishPair(uint32_t query_id, uint32_t document, bool query_is_b, std::span<Found> found, SpanMatches& matches);
+
+  uint32_t tokens_min_;
+  SpanFindOptions options_;
+  std::span<const TokenId> query_;
+  std::span<const std::span<const TokenId>> documents_;
+  uint32_t query_number_ = 0;
+  std::vector<State> states_;
+  std::vector<uint32_t> touched_;  // documents with a span or a prefix
+  std::vector<Found> found_;
+  std::unordered_map<uint64_t, uint32_t> ends_;  // (document, diagonal) to end, for documents with several diagonals
+  std::vector<CommonSpan> by_b_;
+  uint64_t candidates_ = 0;
+};
+
+}  // namespace weir::internal
