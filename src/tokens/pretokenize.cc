@@ -1,0 +1,38 @@
+#include "pretokenize.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "pretokenize_families.h"
+#include "pretokenize_fill.h"
+
+namespace weir {
+
+class RegexSplits {};
+
+InstructionSet BestInstructionSet() { return InstructionSet::kScalar; }
+
+Result<Pretokenizer> Pretokenizer::FromJson(const Json& pre_tokenizer) {
+  WEIR_ASSIGN(pretokenize::Chain chain, pretokenize::ReadChain(pre_tokenizer));
+  Pretokenizer out;
+  out.add_prefix_space_ = chain.add_prefix_space;
+  if (const std::optional<pretokenize::Family> family = pretokenize::Recognize(chain.splits)) {
+    out.family_ = static_cast<uint32_t>(*family);
+    return out.Using(BestInstructionSet());
+  }
+  return Unsupported(fmt::format("pre_tokenizer with the pattern {}", chain.splits.empty() ? "" : chain.splits[0].pattern));
+}
+
+Pretokenizer Pretokenizer::Using(InstructionSet) const {
+  Pretokenizer out = *this;
+  if (out.regex_ == nullptr) out.fill_ = pretokenize::ScalarFill(static_cast<pretokenize::Family>(family_));
+  return out;
+}
+
+size_t Pretokenizer::Next(std::string_view text, Cursor& cursor, std::span<uint32_t> ends) const {
+  return fill_(text, cursor.at, ends);
+}
+
+}  // namespace weir

@@ -1,0 +1,18 @@
+#pragma once
+// Fill: the piece ends of one text from a boundary on, by one pattern's scanner and one instruction set.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "pretokenize_rules.h"
+
+namespace weir::pretokenize {
+
+// As Pretokenizer::Next, with the cursor's byte.
+using Fill = size_t (*)(std::string_view text, size_t& at, std::span<uint32_t> ends);
+
+Fill ScalarFill(Family family);
+
+}  // namespace weir::pretokenize
