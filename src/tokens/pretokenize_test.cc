@@ -1,9 +1,9 @@
 #include "pretokenize.h"
 
+#include <gtest/gtest.h>
+
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "weir/codec/json.h"
 

@@ -11,7 +11,8 @@ Normalized Nfc(std::string_view text) { return NormalizeNfc(text); }
 TEST(UnicodeClass, Boundaries) {
   EXPECT_EQ(ClassOf('\n'), kNewline);
   EXPECT_EQ(ClassOf('\r'), kNewline);
-  for (uint32_t space : {0x09, 0x0B, 0x0C, 0x20, 0x85, 0xA0, 0x1680, 0x2000, 0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000}) {
+  for (uint32_t space :
+       {0x09, 0x0B, 0x0C, 0x20, 0x85, 0xA0, 0x1680, 0x2000, 0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000}) {
     EXPECT_EQ(ClassOf(space), kSpace) << space;
   }
   for (uint32_t other : {0x00, 0x1F, 0x7F, 0x180E, 0x200B, 0xFEFF, 0x0378, 0xD800, 0xE000, 0x10FFFF, 0xE00FF, 0xE01F0}) {
@@ -91,7 +92,8 @@ TEST(Nfc, OriginsFollowTheOriginal) {
 }
 
 TEST(Nfc, IsNfcAgreesWithNormalizingInEveryAlignment) {
-  const std::string_view cases[] = {"plain", "e\u0301", "\u00e9", "\u0301", "\u4e2d\u6587\u3099", "\u304b\u3099", "\uac00\u11a8", "\u0958"};
+  const std::string_view cases[] = {"plain",        "e\u0301",      "\u00e9", "\u0301", "\u4e2d\u6587\u3099",
+                                    "\u304b\u3099", "\uac00\u11a8", "\u0958"};
   for (std::string_view text : cases) {
     for (size_t before = 0; before < 70; ++before) {
       const std::string padded = std::string(before, 'x') + std::string(text) + std::string(before % 19, '.');
