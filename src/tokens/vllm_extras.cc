@@ -52,10 +52,8 @@ std::vector<VllmExtra> VllmExtrasOfBlock(const VllmKeyOptions& options, uint64_t
   return extras;
 }
 
-bool VllmExtrasEnd(const VllmKeyOptions& options, uint64_t block) {
-  if (!options.lora_name.empty()) return false;
-  if (block == 0 && !options.cache_salt.empty()) return false;
-  if (block < options.prompt_embeds.size()) return false;
+bool VllmExtrasSettled(const VllmKeyOptions& options, uint64_t block) {
+  if (block == 0 || block < options.prompt_embeds.size()) return false;
   return options.items.empty() || options.items.back().offset + options.items.back().length <= block * options.block_size;
 }
 

@@ -32,8 +32,8 @@ struct VllmExtra {
 // In vLLM's order: LoRA, multimodal items, cache salt, prompt embeddings. Empty: the block is hashed with null.
 std::vector<VllmExtra> VllmExtrasOfBlock(const VllmKeyOptions& options, uint64_t block);
 
-// True when no block from `block` on has extras.
-bool VllmExtrasEnd(const VllmKeyOptions& options, uint64_t block);
+// True when every block from `block` on has the same extras.
+bool VllmExtrasSettled(const VllmKeyOptions& options, uint64_t block);
 
 // invalid_argument: items out of order, text that is not UTF-8, digests of the wrong size.
 Status CheckVllmExtras(const VllmKeyOptions& options);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -26,17 +27,20 @@ using internal::VllmExtra;
 using internal::VllmLeaf;
 using internal::VllmTag;
 using internal::VllmText;
+using std::string_view_literals::operator""sv;
 
 // The seed of recent releases when PYTHONHASHSEED is unset and the hash is SHA-256.
 constexpr std::string_view kFixedSeed = "vllm-none-hash";
 
 constexpr size_t kShaBytes = 32;
 constexpr size_t kXxhBytes = 16;
-// The longest block that the fast pickle writer takes: its frame stays whole. CPython starts a new one at 64 KiB.
+// The longest block that the fast pickle writer takes: with extras of a few KiB its frame stays below CPython's 64 KiB.
 constexpr size_t kFastPickleTokensMax = 8192;
 // Below it tuples have opcodes of their own.
 constexpr size_t kFastPickleTokensMin = 4;
 constexpr size_t kPickleTokenBytes = 7;
+constexpr size_t kPickleTokenSlack = 8;
+constexpr size_t kPickleHead = 11;  // protocol, frame opcode and length
 
 bool UsesCbor(VllmHash hash) { return hash == VllmHash::kSha256Cbor || hash == VllmHash::kXxhashCbor; }
 bool UsesSha(VllmHash hash) { return hash == VllmHash::kSha256 || hash == VllmHash::kSha256Cbor; }
@@ -178,35 +182,75 @@ class VllmKeyChain::Impl {
       : options_(std::move(options)), parent_(parent), next_block_(next_block) {}
 
   const EngineKey& parent() const { return parent_; }
+  bool uses_sha() const { return UsesSha(options_.hash); }
 
   void Append(std::span<const TokenId> tokens, std::vector<EngineKey>& keys) {
     keys.reserve(keys.size() + (pending_.size() + tokens.size()) / options_.block_size);
     internal::FeedBlocks(tokens, options_.block_size, pending_, [&](const TokenId* block) {
-      plain_ = plain_ || internal::VllmExtrasEnd(options_, next_block_);
-      const std::vector<VllmExtra> extras =
-          plain_ ? std::vector<VllmExtra>() : internal::VllmExtrasOfBlock(options_, next_block_);
-      if (UsesCbor(options_.hash)) {
-        HashCbor(block, extras);
-      } else {
-        HashPickle(block, extras);
-      }
-      ++next_block_;
+      const size_t size = WriteMessage(block);
+      Digest(uses_sha(), buffer_.data(), size, parent_);
       keys.push_back(parent_);
     });
   }
 
+  // One block of each of two SHA-256 chains.
+  static void AppendBlocks(Impl& a, const TokenId* a_block, std::vector<EngineKey>& a_keys, Impl& b, const TokenId* b_block,
+                           std::vector<EngineKey>& b_keys) {
+    const size_t a_size = a.WriteMessage(a_block);
+    const size_t b_size = b.WriteMessage(b_block);
+    a.parent_.size = b.parent_.size = kShaBytes;
+    Sha256InPlacePair({a.buffer_.data(), a_size, a.parent_.bytes.data()},
+                      {b.buffer_.data(), b_size, b.parent_.bytes.data()});
+    a_keys.push_back(a.parent_);
+    b_keys.push_back(b.parent_);
+  }
+
  private:
+  // The preimage of the next block into buffer_, with room behind it for the hash's padding; returns its size.
+  size_t WriteMessage(const TokenId* block) {
+    const uint64_t index = next_block_++;
+    const size_t count = options_.block_size;
+    if (UsesCbor(options_.hash)) {
+      SettleExtras(index);
+      return WriteCbor(block);
+    }
+    if (count < kFastPickleTokensMin || count > kFastPickleTokensMax) return WritePickleSlowly(block, index);
+    SettleExtras(index);
+    return WritePickle(block);
+  }
+
+  // Brings extras_ up to date: all that follows the tokens in the preimage.
+  void SettleExtras(uint64_t index) {
+    if (settled_) return;
+    settled_ = internal::VllmExtrasSettled(options_, index);
+    const std::vector<VllmExtra> extras = internal::VllmExtrasOfBlock(options_, index);
+    extras_.clear();
+    if (UsesCbor(options_.hash)) {
+      CborWriter writer(extras_);
+      return WriteCborExtras(extras, writer);
+    }
+    // A pickle's memo counts objects, whatever they hold: behind any parent and tuple the rest is the same.
+    static constexpr std::string_view kTokensEnd = "K\0K\0K\0K\0t\x94"sv;
+    pickle_.Reset();
+    pickle_.BeginTuple(3);
+    pickle_.Bytes(parent_.digest());
+    pickle_.BeginTuple(4);
+    for (int i = 0; i < 4; ++i) pickle_.Integer(0);
+    pickle_.EndTuple();
+    WritePickleExtras(extras, pickle_);
+    pickle_.EndTuple();
+    const std::string_view whole = pickle_.Finish();
+    extras_ = whole.substr(kPickleHead + 2 + parent_.size + 2 + kTokensEnd.size());
+  }
+
   uint8_t* Reserve(size_t bytes) {
     if (buffer_.size() < bytes) buffer_.resize(bytes);
     return buffer_.data();
   }
 
-  void HashCbor(const TokenId* block, const std::vector<VllmExtra>& extras) {
-    extras_.clear();
-    CborWriter writer(extras_);
-    WriteCborExtras(extras, writer);
-    const size_t heads_max = 1 + 2 + 9;
-    uint8_t* message = Reserve(heads_max + kShaBytes + options_.block_size * internal::kCborTokenBytes +
+  size_t WriteCbor(const TokenId* block) {
+    static constexpr size_t kHeadsMax = 1 + 2 + 9;
+    uint8_t* message = Reserve(kHeadsMax + kShaBytes + options_.block_size * internal::kCborTokenBytes +
                                internal::kCborTokenSlack + extras_.size() + kSha256TailBytes);
     uint8_t* at = message;
     *at++ = 0x83;
@@ -215,52 +259,48 @@ class VllmKeyChain::Impl {
     at = WriteBytes(at, parent_.digest());
     at = internal::WriteCborArrayHead(at, options_.block_size);
     for (size_t i = 0; i < options_.block_size; ++i) at = internal::WriteCborToken(at, block[i]);
-    at = WriteBytes(at, extras_);
-    Digest(UsesSha(options_.hash), message, static_cast<size_t>(at - message), parent_);
+    return static_cast<size_t>(WriteBytes(at, extras_) - message);
   }
 
-  void HashPickle(const TokenId* block, const std::vector<VllmExtra>& extras) {
+  size_t WritePickle(const TokenId* block) {
     const size_t count = options_.block_size;
-    if (!extras.empty() || count < kFastPickleTokensMin || count > kFastPickleTokensMax)
-      return HashPickleSlowly(block, extras);
-    static constexpr uint8_t kEnd[] = {'t', 0x94, 'N', 0x87, 0x94, '.'};
-    static constexpr size_t kFrameHead = 11;
-    uint8_t* message = Reserve(kFrameHead + kShaBytes + count * kPickleTokenBytes + 8 + kSha256TailBytes + 16);
-    static constexpr uint8_t kBegin[] = {0x80, 0x05, 0x95};
-    std::memcpy(message, kBegin, sizeof(kBegin));
-    uint8_t* at = message + kFrameHead;
+    uint8_t* message = Reserve(kPickleHead + 2 + kShaBytes + 2 + count * kPickleTokenBytes + 2 + kPickleTokenSlack +
+                               extras_.size() + kSha256TailBytes);
+    uint8_t* at = WriteBytes(message, "\x80\x05\x95"sv) + sizeof(uint64_t);
     *at++ = 'C';
     *at++ = parent_.size;
     at = WriteBytes(at, parent_.digest());
-    *at++ = 0x94;
-    *at++ = '(';
+    at = WriteBytes(at, "\x94("sv);
     for (size_t i = 0; i < count; ++i) at = WritePickleToken(at, block[i]);
-    std::memcpy(at, kEnd, sizeof(kEnd));
-    at += sizeof(kEnd);
-    const auto frame = static_cast<uint64_t>(at - message) - kFrameHead;
-    std::memcpy(message + sizeof(kBegin), &frame, sizeof(frame));
-    Digest(UsesSha(options_.hash), message, static_cast<size_t>(at - message), parent_);
+    at = WriteBytes(at, "t\x94"sv);
+    at = WriteBytes(at, extras_);
+    const auto size = static_cast<size_t>(at - message);
+    const uint64_t frame = size - kPickleHead;
+    std::memcpy(message + kPickleHead - sizeof(frame), &frame, sizeof(frame));
+    return size;
   }
 
-  void HashPickleSlowly(const TokenId* block, const std::vector<VllmExtra>& extras) {
+  size_t WritePickleSlowly(const TokenId* block, uint64_t index) {
     pickle_.Reset();
     pickle_.BeginTuple(3);
     pickle_.Bytes(parent_.digest());
     pickle_.BeginTuple(options_.block_size);
     for (size_t i = 0; i < options_.block_size; ++i) pickle_.Unsigned(block[i]);
     pickle_.EndTuple();
-    WritePickleExtras(extras, pickle_);
+    WritePickleExtras(internal::VllmExtrasOfBlock(options_, index), pickle_);
     pickle_.EndTuple();
-    parent_ = DigestOf(UsesSha(options_.hash), std::string(pickle_.Finish()));
+    const std::string_view message = pickle_.Finish();
+    WriteBytes(Reserve(message.size() + kSha256TailBytes), message);
+    return message.size();
   }
 
   VllmKeyOptions options_;
   EngineKey parent_;
   uint64_t next_block_;
-  bool plain_ = false;  // no later block has extras
+  bool settled_ = false;  // extras_ holds for all later blocks
+  std::string extras_;
   std::vector<TokenId> pending_;
   std::vector<uint8_t> buffer_;
-  std::string extras_;
   PickleWriter pickle_;
 };
 
@@ -283,5 +323,28 @@ VllmKeyChain::~VllmKeyChain() = default;
 void VllmKeyChain::Append(std::span<const TokenId> tokens, std::vector<EngineKey>& keys) { impl_->Append(tokens, keys); }
 
 const EngineKey& VllmKeyChain::parent() const { return impl_->parent(); }
+
+Result<std::vector<std::vector<EngineKey>>> VllmKeysOfPrompts(const VllmKeyOptions& options,
+                                                              std::span<const std::span<const TokenId>> prompts) {
+  std::vector<VllmKeyChain> chains;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    WEIR_ASSIGN(VllmKeyChain chain, VllmKeyChain::Start(options));
+    chains.push_back(std::move(chain));
+  }
+  std::vector<std::vector<EngineKey>> keys(prompts.size());
+  std::vector<size_t> done(prompts.size(), 0);
+  if (UsesSha(options.hash)) {
+    for (size_t i = 0; i + 1 < prompts.size(); i += 2) {
+      const size_t common = std::min(prompts[i].size(), prompts[i + 1].size()) / options.block_size * options.block_size;
+      for (size_t at = 0; at < common; at += options.block_size) {
+        VllmKeyChain::Impl::AppendBlocks(*chains[i].impl_, &prompts[i][at], keys[i], *chains[i + 1].impl_,
+                                         &prompts[i + 1][at], keys[i + 1]);
+      }
+      done[i] = done[i + 1] = common;
+    }
+  }
+  for (size_t i = 0; i < prompts.size(); ++i) chains[i].Append(prompts[i].subspan(done[i]), keys[i]);
+  return keys;
+}
 
 }  // namespace weir

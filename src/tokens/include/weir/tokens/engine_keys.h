@@ -61,16 +61,16 @@ struct VllmKeyOptions {
   size_t block_size = kDefaultBlockSize;
   // PYTHONHASHSEED of the engine. Unset, a SHA-256 engine of a recent release starts from a fixed text; an older one, and
   // every xxhash engine, draws a random start that nobody else can know.
-  std::optional<std::string> seed;
+  std::optional<std::string> seed{};
   // The start itself (NONE_HASH), where it is known otherwise; overrides `seed`.
-  std::optional<std::string> none_hash;
+  std::optional<std::string> none_hash{};
 
-  std::string lora_name;  // empty: none
-  std::string lora_path;  // only hashed with kTagged
-  std::string cache_salt;
-  std::vector<VllmMultimodalItem> items;  // by rising offset, not overlapping
+  std::string lora_name{};  // empty: none
+  std::string lora_path{};  // only hashed with kTagged
+  std::string cache_salt{};
+  std::vector<VllmMultimodalItem> items{};  // by rising offset, not overlapping
   // SHA-256 of each block's prompt embeddings, 32 bytes each; empty: none. Blocks beyond the end have none.
-  std::vector<std::string> prompt_embeds;
+  std::vector<std::string> prompt_embeds{};
 };
 
 // The parent of block 0 (NONE_HASH). invalid_argument when it cannot be known.
@@ -96,16 +96,23 @@ class VllmKeyChain {
 
  private:
   explicit VllmKeyChain(std::unique_ptr<Impl> impl);
+  friend Result<std::vector<std::vector<EngineKey>>> VllmKeysOfPrompts(const VllmKeyOptions& options,
+                                                                       std::span<const std::span<const TokenId>> prompts);
   std::unique_ptr<Impl> impl_;
 };
 
+// The keys of several prompts under the same options, as a chain for each would give them. Pairs of SHA-256 chains run
+// interleaved, which takes a quarter off the time; keep prompts of like length side by side.
+Result<std::vector<std::vector<EngineKey>>> VllmKeysOfPrompts(const VllmKeyOptions& options,
+                                                              std::span<const std::span<const TokenId>> prompts);
+
 // llm-d: FNV-1a-64 over canonical CBOR of [parent, tokens, extras]. All values are 8 bytes.
 struct LlmdKeyOptions {
-  std::string seed;   // hashSeed of the router's configuration
-  std::string model;  // the LoRA's name in its place for a request with one
+  std::string seed{};   // hashSeed of the router's configuration
+  std::string model{};  // the LoRA's name in its place for a request with one
   size_t block_size = kDefaultBlockSize;
   // Hashes of the multimodal inputs in each block; empty: none. Blocks beyond the end have none.
-  std::vector<std::vector<std::string>> multimodal_hashes;
+  std::vector<std::vector<std::string>> multimodal_hashes{};
 };
 
 class LlmdKeyChain {
@@ -131,7 +138,7 @@ class LlmdKeyChain {
 struct DynamoKeyOptions {
   uint64_t seed = 1337;
   size_t block_size = kDefaultBlockSize;
-  std::string lora_name;  // added to the seed of the local hashes as its XXH3-64; empty: none
+  std::string lora_name{};  // added to the seed of the local hashes as its XXH3-64; empty: none
 };
 
 struct DynamoKey {
