@@ -8,6 +8,7 @@ namespace weir {
 std::span<const Bench> AllBenches() {
   static constexpr std::array kBenches = {
       Bench{"block-keys", "chained block keys of every engine, ns per token", BenchBlockKeys},
+      Bench{"tokenize", "tokenizing a folder of text files, MB/s on one thread, cold, warm and unseen", BenchTokenize},
   };
   return kBenches;
 }

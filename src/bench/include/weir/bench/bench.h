@@ -58,5 +58,6 @@ void KeepResult(const T& value) {
 
 // Each benchmark lives in its own file; registry.cc lists them.
 Status BenchBlockKeys(const BenchOptions& options, const BenchSink& sink);
+Status BenchTokenize(const BenchOptions& options, const BenchSink& sink);
 
 }  // namespace weir
