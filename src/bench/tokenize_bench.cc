@@ -24,7 +24,8 @@ Result<std::map<std::string, Documents>> ReadClasses(const std::filesystem::path
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, error)) {
     if (entry.is_regular_file()) files.push_back(entry.path());
   }
-  if (error) return NotFound(fmt::format("cannot read {}: {}", folder.string(), error.message()), "name a folder of text files");
+  if (error)
+    return NotFound(fmt::format("cannot read {}: {}", folder.string(), error.message()), "name a folder of text files");
   std::sort(files.begin(), files.end());
   for (const auto& file : files) {
     const auto relative = file.lexically_relative(folder);
@@ -68,7 +69,8 @@ Status MeasureClass(const Tokenizer& tokenizer, const std::string& name, const D
   }
   WEIR_TRY(std::move(status));
   status = {};
-  const Json::Object sizes = {{"bytes", Json(BytesOf(all))}, {"documents", Json(uint64_t{documents.size()})}, {"tokens", Json(tokens)}};
+  const Json::Object sizes = {
+      {"bytes", Json(BytesOf(all))}, {"documents", Json(uint64_t{documents.size()})}, {"tokens", Json(tokens)}};
   const std::vector<double> warm = TimeRounds(kRounds, [&] { encode(*encoder, all); });
   const auto row = [&](std::string_view metric, double seconds, uint64_t bytes) {
     sink({"tokenize", name, std::string(metric), static_cast<double>(bytes) / 1e6 / seconds, "MB/s", sizes});
@@ -91,7 +93,8 @@ Status MeasureClass(const Tokenizer& tokenizer, const std::string& name, const D
 Status BenchTokenize(const BenchOptions& options, const BenchSink& sink) {
   if (options.tokenizer.empty()) return NotFound("this benchmark needs a tokenizer", "pass --tokenizer");
   if (options.arguments.size() != 1) {
-    return InvalidArgument("this benchmark needs a folder of text files", "each sub-folder is measured as a class of its own");
+    return InvalidArgument("this benchmark needs a folder of text files",
+                           "each sub-folder is measured as a class of its own");
   }
   WEIR_ASSIGN(const auto classes, ReadClasses(options.arguments.front()));
   std::unique_ptr<Tokenizer> tokenizer;
