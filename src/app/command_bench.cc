@@ -21,7 +21,8 @@ Json BenchListJson() {
   Json list = Json::MakeArray();
   for (const Bench& bench : AllBenches()) {
     Json object = Json::MakeObject();
-    object.Set("bench", bench.name).Set("summary", bench.summary);
+    object.Set("bench", bench.name);
+    object.Set("summary", bench.summary);
     list.Append(std::move(object));
   }
   return list;

@@ -14,7 +14,8 @@ CommandBody Declare(Flags& flags) {
     const std::string script = CompletionScript(*shell);
     if (session.json()) {
       Json object = Json::MakeObject();
-      object.Set("shell", *shell).Set("script", script);
+      object.Set("shell", *shell);
+      object.Set("script", script);
       session.WriteJson(object);
     } else {
       session.out().Write(script);

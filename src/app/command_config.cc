@@ -24,11 +24,13 @@ void ShowJson(Session& session) {
       value = setting.value;
     }
     Json object = Json::MakeObject();
-    object.Set("value", std::move(value)).Set("origin", setting.origin);
+    object.Set("value", std::move(value));
+    object.Set("origin", setting.origin);
     all.Set(doc.key, std::move(object));
   }
   Json out = Json::MakeObject();
-  out.Set("file", session.config_file().string()).Set("settings", std::move(all));
+  out.Set("file", session.config_file().string());
+  out.Set("settings", std::move(all));
   session.WriteJson(out);
 }
 

@@ -13,7 +13,9 @@ Json FlagsJson(const std::vector<FlagDoc>& flags) {
     Json names = Json::MakeArray();
     for (const std::string& name : flag.names) names.Append(name);
     Json object = Json::MakeObject();
-    object.Set("names", std::move(names)).Set("value", flag.value_name).Set("description", FlagText(flag));
+    object.Set("names", std::move(names));
+    object.Set("value", flag.value_name);
+    object.Set("description", FlagText(flag));
     array.Append(std::move(object));
   }
   return array;
@@ -23,11 +25,14 @@ Json CommandsJson() {
   Json commands = Json::MakeArray();
   for (const CommandDoc& doc : DocumentCommands()) {
     Json object = Json::MakeObject();
-    object.Set("name", doc.command->name).Set("summary", doc.command->summary).Set("flags", FlagsJson(doc.flags));
+    object.Set("name", doc.command->name);
+    object.Set("summary", doc.command->summary);
+    object.Set("flags", FlagsJson(doc.flags));
     commands.Append(std::move(object));
   }
   Json out = Json::MakeObject();
-  out.Set("commands", std::move(commands)).Set("common_flags", FlagsJson(DocumentCommonFlags()));
+  out.Set("commands", std::move(commands));
+  out.Set("common_flags", FlagsJson(DocumentCommonFlags()));
   return out;
 }
 

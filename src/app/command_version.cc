@@ -9,7 +9,8 @@ namespace {
 Result<ExitCode> Run(Session& session) {
   if (session.json()) {
     Json version = Json::MakeObject();
-    version.Set("name", "weir").Set("version", WEIR_VERSION);
+    version.Set("name", "weir");
+    version.Set("version", WEIR_VERSION);
     session.WriteJson(version);
   } else {
     session.out().Line(fmt::format("weir {}", WEIR_VERSION));

@@ -154,6 +154,15 @@ std::string Visible(std::string_view text) {
   return out;
 }
 
+std::string_view WholeCharacters(std::string_view text, size_t begin, size_t bytes_max) {
+  const auto inside = [&](size_t at) { return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+  begin = std::min(begin, text.size());
+  while (inside(begin)) ++begin;
+  size_t end = std::min(text.size(), begin + std::min(bytes_max, text.size() - begin));
+  while (end > begin && inside(end)) --end;
+  return text.substr(begin, end - begin);
+}
+
 std::string Grouped(uint64_t number) {
   std::string digits = std::to_string(number);
   for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");

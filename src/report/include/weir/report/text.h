@@ -31,6 +31,10 @@ std::string FitWidth(std::string_view text, size_t width);
 // Control characters, line ends and invalid bytes as visible escapes (\n, \t, \x1b).
 std::string Visible(std::string_view text);
 
+// Whole characters of `text` from byte `begin` on, at most `bytes_max` bytes: a place in the middle of a character moves to
+// the next one.
+std::string_view WholeCharacters(std::string_view text, size_t begin, size_t bytes_max);
+
 // "1,234,567".
 std::string Grouped(uint64_t number);
 
