@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "prefix_tree.h"
+#include "shared_spans.h"
 
 namespace weir {
 namespace {
@@ -145,7 +146,7 @@ Result<ShareReport> Share(std::span<const Context* const> contexts, const ShareO
   ListPairs(tree, static_cast<uint32_t>(block_size), options, report);
   FindBestPartners(tree, report);
   CountTotals(contexts, report);
-  report.spans_note = "spans are not measured";
+  WEIR_TRY(AddSpans(contexts, options, report));
   report.order = std::move(tree.order);
   report.groups = std::move(tree.nodes);
   return report;

@@ -20,7 +20,8 @@ namespace weir {
 struct ShareOptions {
   // Index of one context: only the pairs of this one with all others are listed. Groups and totals still cover all.
   std::optional<size_t> target;
-  // Common runs shorter than this are not looked for, except as part of the exact prefix. 0 turns spans off (null).
+  // Common runs shorter than this are not looked for, except as part of the exact prefix: 8 to 1,024; 0 turns spans off
+  // (null).
   uint32_t span_tokens_min = 32;  // tokens
   // Pairs listed at most; beyond it those with the longest exact prefix are kept.
   size_t pair_count_max = 2'000'000;
@@ -44,7 +45,7 @@ struct PairShare {
   uint32_t prefix_tokens = 0;  // exact common prefix
   uint32_t prefix_blocks = 0;  // its whole blocks
   // Tokens behind the exact prefix that lie in common runs of at least span_tokens_min, at any offset: counted in both
-  // contexts, the smaller of the two counts. Null: not measured.
+  // contexts, the smaller of the two counts. Null: not measured, or too repetitive to be counted whole.
   std::optional<uint32_t> span_tokens;
   std::optional<uint32_t> near_blocks;  // null: near matching is not part of this report
 };
@@ -76,7 +77,7 @@ struct ShareTotals {
   // whole blocks with equal history; the last token of a prompt is always computed.
   uint64_t reusable_tokens = 0;
   // Tokens that lie outside every exact prefix shared with another context and inside a span shared with one. Null: not
-  // measured. Not reusable by an engine as it is.
+  // measured. Not reusable by an engine as it is. Null with a target, too.
   std::optional<uint64_t> moved_tokens;
 };
 
