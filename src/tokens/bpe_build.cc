@@ -1,0 +1,230 @@
+// Building the tables of a BpeModel from a vocabulary and its merges.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "bpe_merge.h"
+#include "bpe_model.h"
+#include "byte_alphabet.h"
+#include "char_joints.h"
+#include "weir/codec/json.h"
+
+namespace weir::bpe {
+namespace {
+
+// Finds vocabulary items by their text while the tables are built.
+class TextIndex {
+ public:
+  explicit TextIndex(std::span<const VocabularyItem> items)
+      : items_(items), slots_(std::bit_ceil(items.size() * 2 + 2), kFreePair) {}
+
+  // The item with this text, or kNone.
+  uint32_t Find(std::string_view text) const { return FindHashed(text, Hash(text)); }
+  // False when an item with its text is there already.
+  bool Add(uint32_t item) {
+    const std::string_view text = items_[item].text;
+    const uint64_t hash = Hash(text);
+    if (FindHashed(text, hash) != kNone) return false;
+    size_t slot = hash >> 32;
+    while (slots_[slot & (slots_.size() - 1)] != kFreePair) ++slot;
+    slots_[slot & (slots_.size() - 1)] = (hash << 32) | item;
+    return true;
+  }
+
+ private:
+  static uint64_t Hash(std::string_view text) {
+    return text.size() <= kShortWordBytes ? HashWord(MakeWordKey(text)) : HashLongWord(text.data(), text.size());
+  }
+  uint32_t FindHashed(std::string_view text, uint64_t hash) const {
+    for (size_t slot = hash >> 32;; ++slot) {
+      const uint64_t entry = slots_[slot & (slots_.size() - 1)];
+      if (entry == kFreePair) return kNone;
+      if ((entry >> 32) == (hash & 0xffffffff) && items_[static_cast<uint32_t>(entry)].text == text) {
+        return static_cast<uint32_t>(entry);
+      }
+    }
+  }
+
+  std::span<const VocabularyItem> items_;
+  std::vector<uint64_t> slots_;  // low half of the hash, item
+};
+
+}  // namespace
+
+class ModelBuilder {
+ public:
+  explicit ModelBuilder(const ModelSource& source) : source_(source), index_(source.vocabulary) {}
+
+  Result<BpeModel> Build() {
+    if (source_.merges.size() >= kMergesMax) {
+      return Unsupported(fmt::format("model.merges has {} entries; at most {} are supported", source_.merges.size(), kMergesMax - 1));
+    }
+    model_.owned_ = std::make_unique<BpeModel::Owned>();
+    WEIR_TRY(PlaceTokens());
+    WEIR_TRY(PlaceBytes());
+    WEIR_TRY(PlaceMerges());
+    model_.owned_->scalars = {source_.ignore_merges ? kIgnoreMerges : 0u, shift_, static_cast<uint32_t>(longest_)};
+    model_.owned_->joints = CharJoints::NewTable();
+    model_.UseOwned();
+    JudgeTokens();
+    PlaceWords();
+    model_.UseOwned();
+    return std::move(model_);
+  }
+
+ private:
+  Status PlaceTokens();
+  Status PlaceBytes();
+  Status PlaceMerges();
+  Result<uint32_t> ProductOf(std::string_view left, std::string_view right, uint32_t guess);
+  void JudgeTokens();
+  void PlaceWords();
+
+  const ModelSource& source_;
+  TextIndex index_;
+  std::vector<uint32_t> item_of_id_;
+  size_t longest_ = 0;
+  unsigned shift_ = 0;
+  std::string joined_;
+  BpeModel model_;
+};
+
+Status ModelBuilder::PlaceTokens() {
+  BpeModel::Owned& owned = *model_.owned_;
+  uint32_t vocab_size = 0;
+  size_t text_bytes = 0;
+  for (const VocabularyItem& item : source_.vocabulary) {
+    if (item.id >= kSymbolsMax) {
+      return Unsupported(fmt::format("model.vocab has id {}; ids of {} and above are not supported", item.id, kSymbolsMax));
+    }
+    vocab_size = std::max(vocab_size, item.id + 1);
+    text_bytes += item.text.size();
+  }
+  item_of_id_.assign(vocab_size, kNone);
+  for (uint32_t i = 0; i < source_.vocabulary.size(); ++i) {
+    const VocabularyItem& item = source_.vocabulary[i];
+    if (!index_.Add(i)) return InvalidArgument(fmt::format("model.vocab has {} twice", JsonQuote(item.text)));
+    if (item_of_id_[item.id] != kNone) return InvalidArgument(fmt::format("model.vocab gives id {} to two tokens", item.id));
+    item_of_id_[item.id] = i;
+  }
+  owned.token_kinds.assign(vocab_size, kAbsent);
+  owned.token_offsets.reserve(vocab_size + 1);
+  std::string bytes;
+  bytes.reserve(text_bytes);
+  for (uint32_t id = 0; id < vocab_size; ++id) {
+    const size_t begin = bytes.size();
+    owned.token_offsets.push_back(static_cast<uint32_t>(begin));
+    if (item_of_id_[id] == kNone) continue;
+    const std::string_view text = source_.vocabulary[item_of_id_[id]].text;
+    if (AppendAlphabetBytes(text, bytes) && !text.empty()) {
+      owned.token_kinds[id] = kBytes;
+      longest_ = std::max(longest_, bytes.size() - begin);
+    } else {
+      owned.token_kinds[id] = kRaw;
+      bytes += text;
+    }
+  }
+  owned.token_offsets.push_back(static_cast<uint32_t>(bytes.size()));
+  owned.token_bytes.assign(bytes.begin(), bytes.end());
+  return {};
+}
+
+Status ModelBuilder::PlaceBytes() {
+  BpeModel::Owned& owned = *model_.owned_;
+  owned.byte_ids.assign(256, kNone);
+  for (uint32_t id = 0; id < owned.token_kinds.size(); ++id) {
+    if (owned.token_kinds[id] != kBytes || owned.token_offsets[id + 1] - owned.token_offsets[id] != 1) continue;
+    owned.byte_ids[owned.token_bytes[owned.token_offsets[id]]] = id;
+  }
+  if (!source_.has_unknown_token) return {};
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const bool in_text = byte < 0xc0 || (byte >= 0xc2 && byte <= 0xf4);  // in valid UTF-8
+    if (in_text && owned.byte_ids[byte] == kNone) {
+      return Unsupported(fmt::format("model.unk_token with byte 0x{:02x} missing from model.vocab", byte));
+    }
+  }
+  return {};
+}
+
+// The product of the merge before is often followed by the next id: look there first.
+Result<uint32_t> ModelBuilder::ProductOf(std::string_view left, std::string_view right, uint32_t guess) {
+  for (const uint32_t id : {guess, guess + 1}) {
+    if (id >= item_of_id_.size() || item_of_id_[id] == kNone) continue;
+    const std::string_view text = source_.vocabulary[item_of_id_[id]].text;
+    if (text.size() == left.size() + right.size() && text.substr(0, left.size()) == left && text.substr(left.size()) == right) return id;
+  }
+  joined_.assign(left).append(right);
+  const uint32_t item = index_.Find(joined_);
+  if (item == kNone) return InvalidArgument(fmt::format("model.merges makes {}, which is not in model.vocab", JsonQuote(joined_)));
+  return source_.vocabulary[item].id;
+}
+
+Status ModelBuilder::PlaceMerges() {
+  BpeModel::Owned& owned = *model_.owned_;
+  const size_t slots = std::bit_ceil(source_.merges.size() * 2 + 2);
+  shift_ = 64u - static_cast<unsigned>(std::countr_zero(slots));
+  owned.pairs.assign(slots, kFreePair);
+  owned.products.reserve(source_.merges.size());
+  uint32_t product = 0;
+  for (uint32_t rank = 0; rank < source_.merges.size(); ++rank) {
+    const auto& [left, right] = source_.merges[rank];
+    const uint32_t left_item = index_.Find(left);
+    const uint32_t right_item = index_.Find(right);
+    if (left_item == kNone || right_item == kNone) {
+      return InvalidArgument(fmt::format("model.merges[{}] names {}, which is not in model.vocab", rank,
+                                         JsonQuote(left_item == kNone ? left : right)));
+    }
+    WEIR_ASSIGN(product, ProductOf(left, right, product));
+    owned.products.push_back(product);
+    const uint64_t key = PairKey(source_.vocabulary[left_item].id, source_.vocabulary[right_item].id);
+    size_t slot = PairHash(key) >> shift_;
+    while (owned.pairs[slot] != kFreePair && owned.pairs[slot] >> 20 != key) slot = (slot + 1) & (slots - 1);
+    owned.pairs[slot] = key << 20 | rank;  // of a repeated pair the last counts
+  }
+  return {};
+}
+
+void ModelBuilder::JudgeTokens() {
+  BpeModel::Owned& owned = *model_.owned_;
+  WordMerger merger(model_);
+  for (uint32_t id = 0; id < owned.token_kinds.size(); ++id) {
+    if (owned.token_kinds[id] != kBytes) continue;
+    const std::string_view bytes = model_.Bytes(id);
+    const bool merges = merger.Merge(bytes) == 1 && merger.ids()[0] == id;
+    if (merges) owned.token_kinds[id] |= kMerges;
+    if (merges || source_.ignore_merges) owned.token_kinds[id] |= kStandsAlone;
+    CharJoints::AddToken(bytes, owned.joints);
+  }
+}
+
+void ModelBuilder::PlaceWords() {
+  BpeModel::Owned& owned = *model_.owned_;
+  size_t short_count = 0;
+  size_t long_count = 0;
+  for (uint32_t id = 0; id < owned.token_kinds.size(); ++id) {
+    if ((owned.token_kinds[id] & kStandsAlone) == 0) continue;
+    ++(model_.Bytes(id).size() <= kShortWordBytes ? short_count : long_count);
+  }
+  owned.short_words.resize(short_count + short_count / 2 + 2);
+  owned.long_words.assign(std::bit_ceil(long_count * 2 + 2), kNone);
+  for (uint32_t id = 0; id < owned.token_kinds.size(); ++id) {
+    if ((owned.token_kinds[id] & kStandsAlone) == 0) continue;
+    const std::string_view bytes = model_.Bytes(id);
+    if (bytes.size() > kShortWordBytes) {
+      size_t slot = HashLongWord(bytes.data(), bytes.size()) & (owned.long_words.size() - 1);
+      while (owned.long_words[slot] != kNone) slot = (slot + 1) & (owned.long_words.size() - 1);
+      owned.long_words[slot] = id;
+      continue;
+    }
+    const WordKey key = MakeWordKey(bytes);
+    size_t slot = ScaledIndex(HashWord(key), owned.short_words.size());
+    while (owned.short_words[slot].layout != 0) slot = slot + 1 == owned.short_words.size() ? 0 : slot + 1;
+    owned.short_words[slot] = {key, {id, 0, 0}, uint32_t{1} << 24};
+  }
+}
+
+Result<BpeModel> BpeModel::Build(const ModelSource& source) { return ModelBuilder(source).Build(); }
+
+}  // namespace weir::bpe
