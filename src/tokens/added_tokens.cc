@@ -21,8 +21,8 @@ size_t WhiteSpaceAt(std::string_view text, size_t at) {
   if (lead == 0xe3) return byte(1) == 0x80 && byte(2) == 0x80 ? 3 : 0;
   if (lead != 0xe2) return 0;
   if (byte(1) == 0x81) return byte(2) == 0x9f ? 3 : 0;
-  const bool space = byte(1) == 0x80 && ((byte(2) >= 0x80 && byte(2) <= 0x8a) || (byte(2) >= 0xa8 && byte(2) <= 0xa9) ||
-                                         byte(2) == 0xaf);
+  const bool space =
+      byte(1) == 0x80 && ((byte(2) >= 0x80 && byte(2) <= 0x8a) || (byte(2) >= 0xa8 && byte(2) <= 0xa9) || byte(2) == 0xaf);
   return space ? 3 : 0;
 }
 
@@ -102,7 +102,8 @@ size_t AddedTokenFinder::FindCandidate(std::string_view text, size_t from) const
 #if defined(__SSE2__)
   if (first_bytes_.size() <= 4) {
     __m128i wanted[4];
-    for (size_t i = 0; i < 4; ++i) wanted[i] = _mm_set1_epi8(static_cast<char>(first_bytes_[std::min(i, first_bytes_.size() - 1)]));
+    for (size_t i = 0; i < 4; ++i)
+      wanted[i] = _mm_set1_epi8(static_cast<char>(first_bytes_[std::min(i, first_bytes_.size() - 1)]));
     for (; at + 64 <= text.size(); at += 64) {
       uint64_t hits = 0;
       for (size_t block = 0; block < 4; ++block) {

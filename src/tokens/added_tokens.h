@@ -72,9 +72,9 @@ class AddedTokenFinder {
   std::vector<Pattern> patterns_;  // sorted by text
   std::vector<Node> nodes_;        // a trie; 0 is the root
   std::vector<Edge> edges_;
-  std::array<uint32_t, 256> roots_{};    // node after a first byte, or 0
-  std::vector<uint8_t> first_bytes_;     // distinct
-  std::bitset<256 * 256> begins_;        // by first and second byte
+  std::array<uint32_t, 256> roots_{};  // node after a first byte, or 0
+  std::vector<uint8_t> first_bytes_;   // distinct
+  std::bitset<256 * 256> begins_;      // by first and second byte
   size_t longest_ = 0;
   bool strips_ = false;
 };

@@ -59,13 +59,15 @@ class ModelBuilder {
 
   Result<BpeModel> Build() {
     if (source_.merges.size() >= kMergesMax) {
-      return Unsupported(fmt::format("model.merges has {} entries; at most {} are supported", source_.merges.size(), kMergesMax - 1));
+      return Unsupported(
+          fmt::format("model.merges has {} entries; at most {} are supported", source_.merges.size(), kMergesMax - 1));
     }
     model_.owned_ = std::make_unique<BpeModel::Owned>();
     WEIR_TRY(PlaceTokens());
     WEIR_TRY(PlaceBytes());
     WEIR_TRY(PlaceMerges());
-    model_.owned_->scalars = {source_.ignore_merges ? kIgnoreMerges : 0u, shift_, static_cast<uint32_t>(longest_)};
+    if (source_.ignore_merges) flags_ |= kIgnoreMerges;
+    model_.owned_->scalars = {flags_, shift_, static_cast<uint32_t>(longest_)};
     model_.owned_->joints = CharJoints::NewTable();
     model_.UseOwned();
     JudgeTokens();
@@ -87,6 +89,7 @@ class ModelBuilder {
   std::vector<uint32_t> item_of_id_;
   size_t longest_ = 0;
   unsigned shift_ = 0;
+  uint32_t flags_ = 0;
   std::string joined_;
   BpeModel model_;
 };
@@ -138,10 +141,11 @@ Status ModelBuilder::PlaceBytes() {
     if (owned.token_kinds[id] != kBytes || owned.token_offsets[id + 1] - owned.token_offsets[id] != 1) continue;
     owned.byte_ids[owned.token_bytes[owned.token_offsets[id]]] = id;
   }
-  if (!source_.has_unknown_token) return {};
   for (unsigned byte = 0; byte < 256; ++byte) {
     const bool in_text = byte < 0xc0 || (byte >= 0xc2 && byte <= 0xf4);  // in valid UTF-8
-    if (in_text && owned.byte_ids[byte] == kNone) {
+    if (!in_text || owned.byte_ids[byte] != kNone) continue;
+    flags_ |= kDropsBytes;
+    if (source_.has_unknown_token) {
       return Unsupported(fmt::format("model.unk_token with byte 0x{:02x} missing from model.vocab", byte));
     }
   }
@@ -153,11 +157,14 @@ Result<uint32_t> ModelBuilder::ProductOf(std::string_view left, std::string_view
   for (const uint32_t id : {guess, guess + 1}) {
     if (id >= item_of_id_.size() || item_of_id_[id] == kNone) continue;
     const std::string_view text = source_.vocabulary[item_of_id_[id]].text;
-    if (text.size() == left.size() + right.size() && text.substr(0, left.size()) == left && text.substr(left.size()) == right) return id;
+    if (text.size() == left.size() + right.size() && text.substr(0, left.size()) == left &&
+        text.substr(left.size()) == right)
+      return id;
   }
   joined_.assign(left).append(right);
   const uint32_t item = index_.Find(joined_);
-  if (item == kNone) return InvalidArgument(fmt::format("model.merges makes {}, which is not in model.vocab", JsonQuote(joined_)));
+  if (item == kNone)
+    return InvalidArgument(fmt::format("model.merges makes {}, which is not in model.vocab", JsonQuote(joined_)));
   return source_.vocabulary[item].id;
 }
 

@@ -69,8 +69,9 @@ size_t WordMerger::MergeFew(size_t count) {
     keys[gone] = kNoPair;
     const uint32_t product = products[key >> 6];
     ids[place] = product;
-    keys[place] =
-        beyond == 0 ? kNoPair : PairSortKey(model_->Rank(product, ids[static_cast<size_t>(std::countr_zero(beyond))]), place);
+    keys[place] = beyond == 0
+                      ? kNoPair
+                      : PairSortKey(model_->Rank(product, ids[static_cast<size_t>(std::countr_zero(beyond))]), place);
     if (below != 0) {
       const auto before = static_cast<size_t>(63 - std::countl_zero(below));
       keys[before] = PairSortKey(model_->Rank(ids[before], product), before);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
 namespace weir::bpe {
@@ -37,6 +38,11 @@ uint32_t BpeModel::FindToken(std::string_view text) const {
   return kNone;
 }
 
+bool BpeModel::LacksByteOf(std::string_view bytes) const {
+  return std::any_of(bytes.begin(), bytes.end(),
+                     [this](char c) { return tables_.byte_ids[static_cast<uint8_t>(c)] == kNone; });
+}
+
 size_t BpeModel::MemoryBytes() const {
   const auto& t = tables_;
   return t.scalars.size_bytes() + t.token_offsets.size_bytes() + t.token_bytes.size_bytes() + t.token_kinds.size_bytes() +
@@ -46,13 +52,15 @@ size_t BpeModel::MemoryBytes() const {
 
 void BpeModel::UseOwned() {
   const Owned& o = *owned_;
-  tables_ = {o.scalars, o.token_offsets, o.token_bytes, o.token_kinds, o.short_words,
-             o.long_words, o.pairs, o.products, o.byte_ids, o.joints};
+  tables_ = {o.scalars,    o.token_offsets, o.token_bytes, o.token_kinds, o.short_words,
+             o.long_words, o.pairs,         o.products,    o.byte_ids,    o.joints};
   pair_shift_ = o.scalars[kScalarPairShift];
 }
 
 Result<BpeModel> BpeModel::Attach(const ModelTables& tables, MappedFile keeper) {
-  const auto wrong = [](std::string_view what) { return Corrupt(fmt::format("tokenizer tables contradict each other: {}", what)); };
+  const auto wrong = [](std::string_view what) {
+    return Corrupt(fmt::format("tokenizer tables contradict each other: {}", what));
+  };
   const size_t tokens = tables.token_kinds.size();
   if (tables.scalars.size() != kScalarCount) return wrong("scalars");
   if (tokens > kSymbolsMax || tables.token_offsets.size() != tokens + 1) return wrong("token offsets");
@@ -61,8 +69,10 @@ Result<BpeModel> BpeModel::Attach(const ModelTables& tables, MappedFile keeper) 
   }
   if (tables.token_offsets[tokens] != tables.token_bytes.size()) return wrong("token bytes");
   if (tables.byte_ids.size() != 256 || tables.joints.size() != CharJoints::kWords) return wrong("table sizes");
-  if (!std::has_single_bit(tables.pairs.size()) || !std::has_single_bit(tables.long_words.size())) return wrong("table sizes");
-  if (tables.scalars[kScalarPairShift] != 64u - static_cast<unsigned>(std::countr_zero(tables.pairs.size()))) return wrong("pairs");
+  if (!std::has_single_bit(tables.pairs.size()) || !std::has_single_bit(tables.long_words.size()))
+    return wrong("table sizes");
+  if (tables.scalars[kScalarPairShift] != 64u - static_cast<unsigned>(std::countr_zero(tables.pairs.size())))
+    return wrong("pairs");
   const auto is_token = [tokens](uint32_t id) { return id < tokens; };
   const auto is_token_or_none = [tokens](uint32_t id) { return id < tokens || id == kNone; };
   for (const uint32_t id : tables.products) {

@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "char_joints.h"
 #include "weir/base/file.h"
 #include "weir/base/result.h"
-#include "char_joints.h"
 #include "word_key.h"
 
 namespace weir::bpe {
@@ -38,15 +38,18 @@ struct ModelSource {
 };
 
 enum TokenKind : uint8_t {
-  kAbsent = 0,       // no token has this id
-  kBytes = 1,        // its text stands for bytes
-  kRaw = 2,          // its text leaves the byte alphabet: only an added token can yield it
+  kAbsent = 0,  // no token has this id
+  kBytes = 1,   // its text stands for bytes
+  kRaw = 2,     // its text leaves the byte alphabet: only an added token can yield it
   kKindMask = 3,
   kStandsAlone = 4,  // as a whole word it is encoded as itself
   kMerges = 8,       // merging its bytes yields it
 };
 
-enum ModelFlag : uint32_t { kIgnoreMerges = 1 };
+enum ModelFlag : uint32_t {
+  kIgnoreMerges = 1,
+  kDropsBytes = 2,  // a byte of valid UTF-8 has no token and vanishes
+};
 
 // The tables, borrowed from the model that holds them.
 struct ModelTables {
@@ -54,12 +57,12 @@ struct ModelTables {
   std::span<const uint32_t> token_offsets;  // vocabulary size + 1, into token_bytes
   std::span<const uint8_t> token_bytes;     // bytes that a token stands for (its own text when kRaw)
   std::span<const uint8_t> token_kinds;
-  std::span<const WordEntry> short_words;   // tokens of up to kShortWordBytes that stand alone; linear probing
-  std::span<const uint32_t> long_words;     // ids of longer ones; linear probing; kNone is free
-  std::span<const uint64_t> pairs;          // left 20 bits, right 20 bits, rank 20 bits; linear probing; kFreePair is free
-  std::span<const uint32_t> products;       // by rank
-  std::span<const uint32_t> byte_ids;       // id of each byte or kNone
-  std::span<const uint64_t> joints;         // see char_joints.h
+  std::span<const WordEntry> short_words;  // tokens of up to kShortWordBytes that stand alone; linear probing
+  std::span<const uint32_t> long_words;    // ids of longer ones; linear probing; kNone is free
+  std::span<const uint64_t> pairs;         // left 20 bits, right 20 bits, rank 20 bits; linear probing; kFreePair is free
+  std::span<const uint32_t> products;      // by rank
+  std::span<const uint32_t> byte_ids;      // id of each byte or kNone
+  std::span<const uint64_t> joints;        // see char_joints.h
 };
 inline constexpr size_t kTableCount = 10;
 enum Scalar { kScalarFlags, kScalarPairShift, kScalarLongestToken, kScalarCount };
@@ -83,6 +86,7 @@ class BpeModel {
   const ModelTables& tables() const { return tables_; }
   uint32_t vocab_size() const { return static_cast<uint32_t>(tables_.token_kinds.size()); }
   bool ignore_merges() const { return (tables_.scalars[kScalarFlags] & kIgnoreMerges) != 0; }
+  bool drops_bytes() const { return (tables_.scalars[kScalarFlags] & kDropsBytes) != 0; }
   size_t longest_token() const { return tables_.scalars[kScalarLongestToken]; }
 
   // kAbsent beyond the vocabulary.
@@ -106,6 +110,8 @@ class BpeModel {
   }
   // The token of exactly these bytes (or this raw text), whether or not it stands alone; kNone. Slower than FindWord.
   uint32_t FindToken(std::string_view text) const;
+
+  bool LacksByteOf(std::string_view bytes) const;
 
   // The rank of a merge, or kNone.
   uint32_t Rank(uint32_t left, uint32_t right) const {

@@ -122,7 +122,8 @@ Status ReadPostProcessor(const Json* processor, TokenizerConfig& config) {
 
 Result<bool> ReadFlag(const Json& token, std::string_view name) {
   const Json* value = token.Find(name);
-  if (value == nullptr || !value->is_bool()) return InvalidArgument(fmt::format("an added token's {} is not true or false", name));
+  if (value == nullptr || !value->is_bool())
+    return InvalidArgument(fmt::format("an added token's {} is not true or false", name));
   return value->as_bool();
 }
 
@@ -148,7 +149,8 @@ Status ReadAddedTokens(const Json* tokens, const VocabularyFacts& vocabulary, To
     added.push_back(std::move(one));
   }
   // Of tokens with one content the last one's flags count; ids are theirs in common (the first one's, if new).
-  std::stable_sort(added.begin(), added.end(), [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
+  std::stable_sort(added.begin(), added.end(),
+                   [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
   for (size_t i = 1; i < added.size(); ++i) {
     if (added[i].content == added[i - 1].content) {
       return InvalidArgument(fmt::format("added_tokens has {} twice", JsonQuote(added[i].content)));
@@ -235,7 +237,8 @@ Result<TokenizerConfig> ConfigFromJson(const Json& json) {
   const Json* nfc = json.Find("nfc");
   const Json* pre_tokenizer = json.Find("pre_tokenizer");
   const Json* tokens = json.Find("added_tokens");
-  if (nfc == nullptr || !nfc->is_bool() || pre_tokenizer == nullptr || tokens == nullptr || !tokens->is_array()) return wrong;
+  if (nfc == nullptr || !nfc->is_bool() || pre_tokenizer == nullptr || tokens == nullptr || !tokens->is_array())
+    return wrong;
   TokenizerConfig config;
   config.nfc = nfc->as_bool();
   config.pre_tokenizer = *pre_tokenizer;

@@ -11,108 +11,103 @@
 namespace weir::bpe {
 namespace {
 
-namespace ondemand = simdjson::ondemand;
+namespace dom = simdjson::dom;
 
 // The large parts as views into the parser's buffer, the rest as JSON text.
 struct Parts {
   std::vector<VocabularyItem> vocabulary;
   std::vector<std::pair<std::string_view, std::string_view>> merges;
-  bool has_vocabulary = false;
-  bool has_merges = false;
-  bool vocabulary_is_object = true;
   std::string model_options = "{";
   std::string document = "{";
 };
 
-void AppendMember(std::string& object, std::string_view name, std::string_view raw) {
+void AppendMember(std::string& object, std::string_view name, dom::element value) {
   if (object.size() > 1) object += ',';
   object += JsonQuote(name);
   object += ':';
-  object += raw;
+  object += simdjson::minify(value);
 }
 
-std::string_view RawText(ondemand::value value) {
-  const ondemand::json_type type = value.type();
-  if (type == ondemand::json_type::object) return value.get_object().value().raw_json();
-  if (type == ondemand::json_type::array) return value.get_array().value().raw_json();
-  return value.raw_json_token();
-}
-
-void ReadVocabulary(ondemand::value value, Parts& parts) {
-  parts.has_vocabulary = true;
-  if (value.type() != ondemand::json_type::object) {
-    parts.vocabulary_is_object = false;
-    return;
+Status ReadVocabulary(dom::element value, Parts& parts) {
+  dom::object items;
+  if (value.get(items) != simdjson::SUCCESS) return InvalidArgument("model.vocab is not an object");
+  parts.vocabulary.reserve(items.size());
+  for (const dom::key_value_pair item : items) {
+    uint64_t id = 0;
+    if (item.value.get(id) != simdjson::SUCCESS || id > UINT32_MAX) {
+      return InvalidArgument(fmt::format("model.vocab gives {} no token id", JsonQuote(item.key)));
+    }
+    parts.vocabulary.push_back({item.key, static_cast<uint32_t>(id)});
   }
-  for (ondemand::field field : value.get_object()) {
-    const std::string_view text = field.unescaped_key();
-    const uint64_t id = field.value().get_uint64();
-    if (id > UINT32_MAX) throw simdjson::simdjson_error(simdjson::NUMBER_OUT_OF_RANGE);
-    parts.vocabulary.push_back({text, static_cast<uint32_t>(id)});
-  }
+  return {};
 }
 
 // A pair of strings, or both in one string with a blank between them.
-Status ReadMerges(ondemand::value value, Parts& parts) {
-  parts.has_merges = true;
+bool ReadMerge(dom::element merge, std::string_view& left, std::string_view& right) {
+  dom::array sides;
+  if (merge.get(sides) == simdjson::SUCCESS) {
+    return sides.size() == 2 && sides.at(0).get(left) == simdjson::SUCCESS && sides.at(1).get(right) == simdjson::SUCCESS;
+  }
+  std::string_view text;
+  if (merge.get(text) != simdjson::SUCCESS) return false;
+  const size_t blank = text.find(' ');
+  if (blank == std::string_view::npos || text.find(' ', blank + 1) != std::string_view::npos) return false;
+  left = text.substr(0, blank);
+  right = text.substr(blank + 1);
+  return true;
+}
+
+Status ReadMerges(dom::element value, Parts& parts) {
+  dom::array merges;
+  if (value.get(merges) != simdjson::SUCCESS) return InvalidArgument("model.merges is not an array");
   size_t index = 0;
-  for (ondemand::value merge : value.get_array()) {
-    std::string_view sides[2];
-    size_t count = 0;
-    if (merge.type() == ondemand::json_type::array) {
-      for (ondemand::value side : merge.get_array()) {
-        const std::string_view text = side.get_string();
-        if (count < 2) sides[count] = text;
-        ++count;
-      }
-    } else {
-      const std::string_view text = merge.get_string();
-      if (text.starts_with("#version")) continue;
-      const size_t blank = text.find(' ');
-      if (blank != std::string_view::npos && text.find(' ', blank + 1) == std::string_view::npos) {
-        sides[0] = text.substr(0, blank);
-        sides[1] = text.substr(blank + 1);
-        count = 2;
-      }
+  for (const dom::element merge : merges) {
+    std::string_view left;
+    std::string_view right;
+    const bool is_header = merge.is_string() && std::string_view(merge).starts_with("#version");
+    if (!is_header) {
+      if (!ReadMerge(merge, left, right))
+        return InvalidArgument(fmt::format("model.merges[{}] is not a pair of strings", index));
+      parts.merges.emplace_back(left, right);
     }
-    if (count != 2) return InvalidArgument(fmt::format("model.merges[{}] is not a pair", index));
-    parts.merges.emplace_back(sides[0], sides[1]);
     ++index;
   }
   return {};
 }
 
-Status ReadModel(ondemand::object model, Parts& parts) {
-  for (ondemand::field field : model) {
-    const std::string name(std::string_view(field.unescaped_key()));
-    if (name == "vocab" && !parts.has_vocabulary) {
-      ReadVocabulary(field.value(), parts);
-    } else if (name == "merges" && !parts.has_merges) {
-      WEIR_TRY(ReadMerges(field.value(), parts));
-    } else if (name == "vocab" || name == "merges") {
-      return InvalidArgument(fmt::format("model has {} twice", name));
-    } else {
-      AppendMember(parts.model_options, name, RawText(field.value()));
-    }
+// The model's options first, so that a model of another type is named rather than called malformed.
+Status ReadModel(dom::element value, Parts& parts) {
+  dom::object model;
+  if (value.get(model) != simdjson::SUCCESS) return InvalidArgument("the member model is not an object");
+  for (const dom::key_value_pair member : model) {
+    if (member.key != "vocab" && member.key != "merges") AppendMember(parts.model_options, member.key, member.value);
   }
   parts.model_options += '}';
+  WEIR_ASSIGN(const Json options, Json::Parse(parts.model_options));
+  WEIR_TRY(CheckModelOptions(options));
+  int vocabularies = 0;
+  int merge_lists = 0;
+  for (const dom::key_value_pair member : model) {
+    if (member.key == "vocab" && ++vocabularies == 1) WEIR_TRY(ReadVocabulary(member.value, parts));
+    if (member.key == "merges" && ++merge_lists == 1) WEIR_TRY(ReadMerges(member.value, parts));
+  }
+  if (vocabularies != 1 || merge_lists != 1)
+    return InvalidArgument("model has no vocab and merges of its own, or has them twice");
   return {};
 }
 
-Status ReadDocument(ondemand::document& json, Parts& parts) {
-  bool has_model = false;
-  for (ondemand::field field : json.get_object()) {
-    const std::string name(std::string_view(field.unescaped_key()));
-    if (name != "model") {
-      AppendMember(parts.document, name, RawText(field.value()));
-      continue;
+Status ReadDocument(dom::element root, Parts& parts) {
+  dom::object document;
+  if (root.get(document) != simdjson::SUCCESS) return InvalidArgument("not a tokenizer.json: no JSON object");
+  int models = 0;
+  for (const dom::key_value_pair member : document) {
+    if (member.key != "model") {
+      AppendMember(parts.document, member.key, member.value);
+    } else if (++models == 1) {
+      WEIR_TRY(ReadModel(member.value, parts));
     }
-    if (has_model) return InvalidArgument("tokenizer.json has two models");
-    has_model = true;
-    WEIR_TRY(ReadModel(field.value().get_object(), parts));
   }
-  if (!json.at_end()) throw simdjson::simdjson_error(simdjson::TRAILING_CONTENT);
-  if (!has_model) return InvalidArgument("not a tokenizer.json: it has no model");
+  if (models != 1) return InvalidArgument("not a tokenizer.json: it has no model, or two");
   parts.document += '}';
   return {};
 }
@@ -136,9 +131,6 @@ std::unordered_map<std::string_view, uint32_t> IdsOf(const std::vector<std::stri
 
 Result<LoadedTokenizer> Assemble(const Parts& parts) {
   WEIR_ASSIGN(const Json options, Json::Parse(parts.model_options));
-  WEIR_TRY(CheckModelOptions(options));
-  if (!parts.has_vocabulary || !parts.vocabulary_is_object) return InvalidArgument("model.vocab is not an object");
-  if (!parts.has_merges) return InvalidArgument("model.merges is not an array");
   WEIR_ASSIGN(const Json document, Json::Parse(parts.document));
 
   const std::vector<std::string> contents = AddedContents(document);
@@ -161,21 +153,15 @@ Result<LoadedTokenizer> Assemble(const Parts& parts) {
 
 Result<LoadedTokenizer> ReadTokenizerJson(std::string_view json) {
   const simdjson::padded_string padded(json);
-  ondemand::parser parser;
-  ondemand::document document;
+  dom::parser parser;
+  dom::element root;
+  if (const auto error = parser.parse(padded).get(root); error != simdjson::SUCCESS) {
+    // The plain reader knows the place.
+    if (const auto place = Json::Parse(json); !place) return place.error();
+    return InvalidArgument(fmt::format("not valid JSON: {}", simdjson::error_message(error)));
+  }
   Parts parts;
-  if (const auto error = parser.iterate(padded).get(document); error != simdjson::SUCCESS) {
-    return InvalidArgument(fmt::format("not a valid tokenizer.json: {}", simdjson::error_message(error)));
-  }
-  try {
-    WEIR_TRY(ReadDocument(document, parts));
-  } catch (const simdjson::simdjson_error& error) {
-    const char* place = nullptr;
-    const bool known = document.current_location().get(place) == simdjson::SUCCESS && place >= padded.data() &&
-                       place <= padded.data() + padded.size();
-    return InvalidArgument(known ? fmt::format("not a valid tokenizer.json at byte {}: {}", place - padded.data(), error.what())
-                                 : fmt::format("not a valid tokenizer.json: {}", error.what()));
-  }
+  WEIR_TRY(ReadDocument(root, parts));
   return Assemble(parts);
 }
 

@@ -1,6 +1,7 @@
 #include "word_cache.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::bpe {
 namespace {

@@ -46,6 +46,13 @@ class Encoder {
 
   // Replaces `out`. invalid_argument, with the byte offset, when the text is not UTF-8; out is then unspecified.
   virtual Status Encode(std::string_view text, const EncodeOptions& options, Encoding& out) = 0;
+
+  // A byte offset c such that, whatever is appended to `text`, the ids (without the post-processor's) of the whole are
+  // those of text[0, c) followed by those of the rest encoded on its own. 0 is always right. REQUIRES: valid UTF-8.
+  virtual size_t FindStableCut(std::string_view text) {
+    static_cast<void>(text);
+    return 0;
+  }
 };
 
 class Tokenizer {

@@ -1,0 +1,269 @@
+#include "bpe_encoder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "unicode.h"
+#include "weir/codec/utf8.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace weir::bpe {
+namespace {
+
+constexpr size_t kSlack = 8;  // tokens that bulk copies may write past the last one
+
+// Marks the key of a word's part where parts are not looked up like words.
+constexpr uint64_t kPartMark = uint64_t{0x80} << 56;
+// The key of a long word: no length, so that no entry of a short word equals it.
+constexpr WordKey kLongWordKey{0, uint64_t{0x7f} << 56};
+
+// ids[0..4) = entry.ids and layout; begins[k] = from + byte k of the layout.
+inline void StoreEntry(const WordEntry& entry, uint32_t from, uint32_t* ids, uint32_t* begins) {
+#if defined(__SSE2__)
+  const __m128i value = _mm_load_si128(reinterpret_cast<const __m128i*>(entry.ids));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(ids), value);
+  const __m128i zero = _mm_setzero_si128();
+  const __m128i layout = _mm_cvtsi32_si128(static_cast<int>(entry.layout));
+  const __m128i wide = _mm_unpacklo_epi16(_mm_unpacklo_epi8(layout, zero), zero);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(begins), _mm_add_epi32(wide, _mm_set1_epi32(static_cast<int>(from))));
+#else
+  std::memcpy(ids, entry.ids, sizeof entry.ids);
+  begins[0] = from;
+  begins[1] = from + (entry.layout >> 8 & 255);
+  begins[2] = from + (entry.layout >> 16 & 255);
+#endif
+}
+
+}  // namespace
+
+BpeEncoder::BpeEncoder(const TokenizerParts& parts)
+    : parts_(&parts),
+      model_(&parts.model),
+      joints_(parts.model.tables().joints),
+      parts_differ_(parts.model.ignore_merges()),
+      merger_(parts.model) {}
+
+Status BpeEncoder::Encode(std::string_view text, const EncodeOptions& options, Encoding& out) {
+  if (text.size() >= UINT32_MAX)
+    return InvalidArgument(fmt::format("text of {} bytes; at most 4 GiB - 2 are supported", text.size()));
+  if (const auto fault = FindInvalidUtf8(text)) return InvalidArgument(fmt::format("text is not UTF-8 at byte {}", *fault));
+  // Tokens are written in place; the vectors keep their old elements until they are overwritten, so that a caller who
+  // passes the same Encoding again pays for no clearing.
+  out_ = &out;
+  count_ = 0;
+  room_ = std::min(out.ids.size(), out.begins.size());
+  ids_ = out.ids.data();
+  begins_ = out.begins.data();
+  EnsureRoom(text.size() / 4 + 16);
+
+  const TokenizerConfig& config = parts_->config;
+  if (options.add_special_tokens) {
+    for (const uint32_t id : config.prefix) EmitToken(id, 0);
+  }
+  AddedTokenFinder::Walk walk(parts_->raw_finder, text);
+  size_t at = 0;
+  while (const auto match = walk.Next()) {
+    EncodeStretch(text.substr(at, match->begin - at), static_cast<uint32_t>(at));
+    EmitToken(match->id, static_cast<uint32_t>(match->begin));
+    at = match->end;
+  }
+  EncodeStretch(text.substr(at), static_cast<uint32_t>(at));
+  if (options.add_special_tokens) {
+    for (const uint32_t id : config.suffix) EmitToken(id, static_cast<uint32_t>(text.size()));
+  }
+  out.ids.resize(count_);
+  out.begins.resize(count_);
+  return {};
+}
+
+void BpeEncoder::EnsureRoom(size_t count) {
+  if (count_ + count + kSlack <= room_) return;
+  room_ = std::max(count_ + count + kSlack, room_ + room_ / 2);
+  out_->ids.resize(room_);
+  out_->begins.resize(room_);
+  ids_ = out_->ids.data();
+  begins_ = out_->begins.data();
+}
+
+void BpeEncoder::EmitToken(uint32_t id, uint32_t begin) {
+  EnsureRoom(1);
+  ids_[count_] = id;
+  begins_[count_++] = begin;
+}
+
+void BpeEncoder::EncodeStretch(std::string_view stretch, uint32_t base) {
+  if (stretch.empty()) return;
+  if (!parts_->config.nfc || unicode::IsNfc(stretch)) return EncodeNormalized(stretch, base);
+  const unicode::Normalized normalized = unicode::NormalizeNfc(stretch);
+  const size_t first = count_;
+  EncodeNormalized(normalized.text, 0);
+  for (size_t i = first; i < count_; ++i) begins_[i] = base + normalized.origins[begins_[i]];
+}
+
+void BpeEncoder::EncodeNormalized(std::string_view stretch, uint32_t base) {
+  AddedTokenFinder::Walk walk(parts_->normalized_finder, stretch);
+  size_t at = 0;
+  while (const auto match = walk.Next()) {
+    EncodePlain(stretch.substr(at, match->begin - at), base + static_cast<uint32_t>(at));
+    EmitToken(match->id, base + static_cast<uint32_t>(match->begin));
+    at = match->end;
+  }
+  EncodePlain(stretch.substr(at), base + static_cast<uint32_t>(at));
+}
+
+void BpeEncoder::EncodePlain(std::string_view stretch, uint32_t base) {
+  if (stretch.empty()) return;
+  if (!parts_->pretokenizer.add_prefix_space() || stretch.front() == ' ') return EncodeWords(stretch, base);
+  prefixed_.assign(1, ' ').append(stretch);
+  const size_t first = count_;
+  EncodeWords(prefixed_, 0);
+  for (size_t i = first; i < count_; ++i) begins_[i] = base + (begins_[i] == 0 ? 0 : begins_[i] - 1);
+}
+
+void BpeEncoder::EncodeWords(std::string_view text, uint32_t base) {
+  Pretokenizer::Cursor cursor;
+  size_t begin = 0;
+  while (const size_t count = parts_->pretokenizer.Next(text, cursor, ends_)) {
+    EncodeBatch(text.data(), text.data() + text.size(), begin, count, base);
+    begin = ends_[count - 1];
+  }
+}
+
+void BpeEncoder::EncodeBatch(const char* text, const char* text_end, size_t begin, size_t count, uint32_t base) {
+  cache_.Reserve(count);
+  EnsureRoom(ends_[count - 1] - begin);
+  const WordEntry* const slots = cache_.slots();
+  const size_t mask = cache_.mask();
+  size_t from = begin;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t size = ends_[i] - from;
+    const char* const word = text + from;
+    if (size <= kShortWordBytes) [[likely]] {
+      const WordKey key = word + kKeyReadBytes <= text_end ? LoadWordKey(word, size) : MakeWordKey({word, size});
+      const uint64_t hash = HashWord(key);
+      keys_[i] = key;
+      hashes_[i] = hash;
+      __builtin_prefetch(&slots[hash & mask]);
+    } else {
+      const uint64_t hash = HashLongWord(word, size);
+      keys_[i] = kLongWordKey;
+      hashes_[i] = hash;
+      cache_.PrefetchLong(hash);
+    }
+    from = ends_[i];
+  }
+  from = begin;
+  for (size_t i = 0; i < count; ++i) {
+    const WordEntry& entry = slots[hashes_[i] & mask];
+    const auto place = base + static_cast<uint32_t>(from);
+    const uint32_t tokens = entry.layout >> 24;
+    if (entry.key == keys_[i] && tokens != kManyTokens) [[likely]] {
+      StoreEntry(entry, place, ids_ + count_, begins_ + count_);
+      count_ += tokens;
+    } else {
+      const std::string_view word(text + from, ends_[i] - from);
+      if (word.size() <= kShortWordBytes) {
+        EmitShort(keys_[i], hashes_[i], word, place, false);
+      } else {
+        EmitLong(word, hashes_[i], place);
+      }
+    }
+    from = ends_[i];
+  }
+}
+
+void BpeEncoder::EmitShort(WordKey key, uint64_t hash, std::string_view word, uint32_t from, bool is_part) {
+  const WordEntry* entry = cache_.Find(key, hash);
+  if (entry == nullptr) {
+    uint32_t id = is_part && parts_differ_ ? model_->FindShortWord(MakeWordKey(word)) : model_->FindShortWord(key);
+    if (id != kNone && is_part && parts_differ_ && (model_->tables().token_kinds[id] & kMerges) == 0) id = kNone;
+    if (id != kNone) {
+      const uint32_t zero = 0;
+      entry = cache_.Add(key, hash, &id, &zero, 1);
+    } else {
+      const size_t count = merger_.Merge(word);
+      entry = cache_.Add(key, hash, merger_.ids(), merger_.begins(), count);
+    }
+    if (entry == nullptr) return EmitMerged(word, from);
+  }
+  EmitEntry(*entry, from);
+}
+
+void BpeEncoder::EmitEntry(const WordEntry& entry, uint32_t from) {
+  const uint32_t tokens = entry.layout >> 24;
+  if (tokens == kManyTokens) return EmitArena(entry.ids[0], entry.ids[1], from);
+  StoreEntry(entry, from, ids_ + count_, begins_ + count_);
+  count_ += tokens;
+}
+
+void BpeEncoder::EmitArena(uint32_t place, size_t count, uint32_t from) {
+  const uint32_t* const ids = cache_.ArenaIds(place);
+  const uint8_t* const begins = cache_.ArenaBegins(place, count);
+  for (size_t i = 0; i < count; i += 4) {
+    std::memcpy(ids_ + count_ + i, ids + i, 16);
+    for (size_t k = 0; k < 4; ++k) begins_[count_ + i + k] = from + begins[i + k];
+  }
+  count_ += count;
+}
+
+void BpeEncoder::EmitMerged(std::string_view word, uint32_t from) {
+  const size_t count = merger_.Merge(word);
+  std::memcpy(ids_ + count_, merger_.ids(), count * sizeof(uint32_t));
+  for (size_t i = 0; i < count; ++i) begins_[count_ + i] = from + merger_.begins()[i];
+  count_ += count;
+}
+
+void BpeEncoder::EmitLong(std::string_view word, uint64_t hash, uint32_t from) {
+  const bool keeps = word.size() <= kLongWordBytes;
+  if (keeps) {
+    if (const LongWordEntry* entry = cache_.FindLong(word, hash)) return EmitArena(entry->place, entry->count, from);
+  }
+  const size_t first = count_;
+  const uint32_t id = parts_differ_ || static_cast<uint8_t>(word.back()) < 0x80 ? model_->FindLongWord(word) : kNone;
+  if (id != kNone) {
+    ids_[count_] = id;
+    begins_[count_++] = from;
+  } else if (model_->drops_bytes() && model_->LacksByteOf(word)) {
+    EmitMerged(word, from);  // what stands on both sides of a dropped byte may merge
+  } else {
+    EmitParts(word, from);
+  }
+  if (!keeps) return;
+  std::array<uint32_t, kLongWordBytes> begins;
+  for (size_t i = first; i < count_; ++i) begins[i - first] = begins_[i] - from;
+  cache_.AddLong(word, hash, ids_ + first, begins.data(), count_ - first);
+}
+
+void BpeEncoder::EmitParts(std::string_view word, uint32_t from) {
+  const auto emit = [&](size_t begin, size_t end) {
+    const std::string_view part = word.substr(begin, end - begin);
+    const auto place = from + static_cast<uint32_t>(begin);
+    if (part.size() > kShortWordBytes) return EmitMerged(part, place);
+    WordKey key = MakeWordKey(part);
+    if (parts_differ_) key.high |= kPartMark;
+    EmitShort(key, HashWord(key), part, place, true);
+  };
+  size_t begin = 0;
+  size_t length = CharLength(static_cast<uint8_t>(word[0]));
+  char32_t left = DecodeChar(word.data(), length);
+  for (size_t at = length; at < word.size(); at += length) {
+    const auto lead = static_cast<uint8_t>(word[at]);
+    length = CharLength(lead);
+    const char32_t right = DecodeChar(word.data() + at, length);
+    if (!joints_.MayJoin(left, right, static_cast<uint8_t>(word[at - 1]), lead)) {
+      emit(begin, at);
+      begin = at;
+    }
+    left = right;
+  }
+  emit(begin, word.size());
+}
+
+size_t BpeEncoder::FindStableCut(std::string_view) { return 0; }
+
+}  // namespace weir::bpe

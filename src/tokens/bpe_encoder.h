@@ -1,0 +1,83 @@
+#pragma once
+// BpeEncoder: text to ids with the word cache and scratch memory of one thread.
+//
+// Order of work, as in Hugging Face `tokenizers`: added tokens that are looked for in the raw text; NFC on the stretches
+// between them; added tokens that are looked for in normalised text; cutting into words; merging each word.
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "added_tokens.h"
+#include "bpe_merge.h"
+#include "bpe_model.h"
+#include "char_joints.h"
+#include "pretokenize.h"
+#include "tokenizer_config.h"
+#include "weir/tokens/tokenizer.h"
+#include "word_cache.h"
+
+namespace weir::bpe {
+
+// All of a loaded tokenizer that decides ids. Immutable.
+struct TokenizerParts {
+  BpeModel model;
+  TokenizerConfig config;
+  Pretokenizer pretokenizer;
+  AddedTokenFinder raw_finder;         // tokens looked for in raw text
+  AddedTokenFinder normalized_finder;  // and in normalised text
+};
+
+class BpeEncoder final : public Encoder {
+ public:
+  // `parts` must outlive the encoder.
+  explicit BpeEncoder(const TokenizerParts& parts);
+
+  Status Encode(std::string_view text, const EncodeOptions& options, Encoding& out) override;
+  size_t FindStableCut(std::string_view text) override;
+
+ private:
+  static constexpr size_t kBatch = 256;  // words looked ahead
+
+  // Makes room for `count` more tokens (and a few that bulk copies write past them).
+  void EnsureRoom(size_t count);
+  void EmitToken(uint32_t id, uint32_t begin);
+  // A stretch without raw added tokens; `base` is its offset in the original text.
+  void EncodeStretch(std::string_view stretch, uint32_t base);
+  // The same after normalisation; begins count from `base`.
+  void EncodeNormalized(std::string_view stretch, uint32_t base);
+  // A stretch without any added token.
+  void EncodePlain(std::string_view stretch, uint32_t base);
+  void EncodeWords(std::string_view text, uint32_t base);
+  void EncodeBatch(const char* text, const char* text_end, size_t begin, size_t count, uint32_t base);
+
+  // One word, by whatever way finds it. `from` is where the word begins in the output's terms.
+  void EmitShort(WordKey key, uint64_t hash, std::string_view word, uint32_t from, bool is_part);
+  void EmitLong(std::string_view word, uint64_t hash, uint32_t from);
+  void EmitParts(std::string_view word, uint32_t from);
+  void EmitMerged(std::string_view word, uint32_t from);
+  void EmitEntry(const WordEntry& entry, uint32_t from);
+  void EmitArena(uint32_t place, size_t count, uint32_t from);
+
+  const TokenizerParts* parts_;
+  const BpeModel* model_;
+  CharJoints joints_;
+  bool parts_differ_;  // a part of a word is not looked up like a whole one (ignore_merges)
+  WordMerger merger_;
+  WordCache cache_;
+
+  // The output while Encode() runs.
+  Encoding* out_ = nullptr;
+  uint32_t* ids_ = nullptr;
+  uint32_t* begins_ = nullptr;
+  size_t count_ = 0;
+  size_t room_ = 0;
+
+  std::array<uint32_t, kBatch> ends_;
+  std::array<WordKey, kBatch> keys_;
+  std::array<uint64_t, kBatch> hashes_;
+  std::string prefixed_;  // a stretch with a blank put before it
+};
+
+}  // namespace weir::bpe
