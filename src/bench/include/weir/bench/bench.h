@@ -28,8 +28,8 @@ struct BenchRow {
   std::string bench_case;  // "case" in JSON
   std::string metric;      // "cold", "find_p50", ...
   double value = 0;
-  std::string unit;     // "MB/s", "ns/token", "us", "bytes/block", ...
-  Json::Object extra;   // sizes and settings that the figure depends on
+  std::string unit;    // "MB/s", "ns/token", "us", "bytes/block", ...
+  Json::Object extra;  // sizes and settings that the figure depends on
 };
 
 // {"bench","case","metric","value","unit",...extra}
@@ -59,5 +59,7 @@ void KeepResult(const T& value) {
 // Each benchmark lives in its own file; registry.cc lists them.
 Status BenchBlockKeys(const BenchOptions& options, const BenchSink& sink);
 Status BenchTokenize(const BenchOptions& options, const BenchSink& sink);
+Status BenchBlocks(const BenchOptions& options, const BenchSink& sink);
+Status BenchSpans(const BenchOptions& options, const BenchSink& sink);
 
 }  // namespace weir
