@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace weir::internal {
 namespace {
+
+constexpr size_t kLongList = 64;      // places
+constexpr size_t kPlacesCovered = 4;  // looked at once a document is done
 
 uint64_t TwoTokens(const TokenId* tokens) {
   uint64_t two;
@@ -55,6 +59,7 @@ void SpanFinder::Begin(std::span<const TokenId> query, std::span<const std::span
   touched_.clear();
   found_.clear();
   ends_.clear();
+  quiet_.clear();
 }
 
 uint32_t SpanFinder::KnownEnd(uint32_t document, uint32_t diagonal) const {
@@ -62,28 +67,54 @@ uint32_t SpanFinder::KnownEnd(uint32_t document, uint32_t diagonal) const {
   return known == ends_.end() ? 0 : known->second;
 }
 
+SpanFinder::State& SpanFinder::StateOf(uint32_t document) {
+  State& state = states_[document];
+  if (state.query != query_number_) {
+    state = State();
+    state.query = query_number_;
+    if (options_.exclude == document) {
+      state.done = true;
+      state.end = state.document_end = UINT32_MAX;
+    }
+  }
+  return state;
+}
+
 void SpanFinder::Hit(uint32_t query_position, std::span<const Posting> places) {
+  const bool is_long = places.size() > kLongList;
+  if (is_long) {
+    const auto quiet = quiet_.find(places.data());
+    if (quiet != quiet_.end() && query_position < quiet->second) return;
+  }
+  uint32_t quiet_to = UINT32_MAX;
   for (size_t at = 0; at < places.size();) {
     const Posting place = places[at];
-    State& state = states_[place.document];
-    if (state.query == query_number_) {
-      if (state.done) {
-        at = EndOfDocument(places, at);
-        continue;
-      }
-      if (state.diagonal == place.position - query_position && query_position < state.end) {
-        ++at;
-        continue;
-      }
-    } else {
-      state = State();
-      state.query = query_number_;
-      state.done = options_.exclude == place.document;
-      if (state.done) continue;
+    State& state = StateOf(place.document);
+    if (state.done) {
+      const size_t end = EndOfDocument(places, at);
+      quiet_to = std::min(quiet_to, Cover(state, query_position, places.subspan(at, end - at)));
+      at = end;
+      continue;
     }
-    Candidate(state, query_position, place);
+    quiet_to = 0;
+    if (state.diagonal != place.position - query_position || query_position >= state.end) {
+      Candidate(state, query_position, place);
+    }
     ++at;
   }
+  if (is_long && quiet_to > query_position) quiet_[places.data()] = quiet_to;
+}
+
+CommonSpan SpanFinder::Extend(uint32_t query_position, Posting place) const {
+  const std::span<const TokenId> document = documents_[place.document];
+  const TokenId* const a = query_.data() + query_position;
+  const TokenId* const b = document.data() + place.position;
+  const auto after = static_cast<uint32_t>(std::min(query_.size() - query_position, document.size() - place.position));
+  const uint32_t forward = EqualForward(a, b, after);
+  if (forward == 0) return {};
+  const uint32_t backward = EqualBackward(a, b, std::min(query_position, place.position));
+  if (backward + forward < tokens_min_) return {};
+  return {query_position - backward, place.position - backward, backward + forward};
 }
 
 void SpanFinder::Candidate(State& state, uint32_t query_position, Posting place) {
@@ -102,34 +133,48 @@ void SpanFinder::Candidate(State& state, uint32_t query_position, Posting place)
       return;
     }
   }
-  const std::span<const TokenId> document = documents_[place.document];
-  const TokenId* const a = query_.data() + query_position;
-  const TokenId* const b = document.data() + place.position;
-  const auto after = static_cast<uint32_t>(std::min(query_.size() - query_position, document.size() - place.position));
-  const uint32_t forward = EqualForward(a, b, after);
-  if (forward == 0) return;
-  const uint32_t backward = EqualBackward(a, b, std::min(query_position, place.position));
-  const uint32_t length = backward + forward;
-  if (length < tokens_min_) return;
-  const CommonSpan span{query_position - backward, place.position - backward, length};
-  const bool is_prefix = span.a_begin == 0 && span.b_begin == 0;
+  const CommonSpan span = Extend(query_position, place);
+  if (span.length == 0) return;
   if (state.end == 0) touched_.push_back(place.document);
+  const bool is_prefix = span.a_begin == 0 && span.b_begin == 0;
   if (!is_prefix || options_.prefix_as_span) {
-    if (state.spans == options_.spans_per_pair_max) {
+    const uint64_t tokens = query_.size() + documents_[place.document].size();
+    if (state.spans == options_.spans_per_pair_max || state.span_tokens > tokens * options_.repetition_max) {
       state.done = true;
+      found_.push_back({place.document, span, false});
+      state.end = std::max(state.end, span.a_begin + span.length);
       return;
     }
     found_.push_back({place.document, span});
     ++state.spans;
+    state.span_tokens += span.length;
   }
-  if (is_prefix) state.prefix = length;
   if (state.end != 0 && !state.several && state.diagonal != diagonal) {
     state.several = true;
     ends_[uint64_t{place.document} << 32 | state.diagonal] = state.end;
   }
   state.diagonal = diagonal;
-  state.end = span.a_begin + length;
+  state.end = span.a_begin + span.length;
   if (state.several) ends_[uint64_t{place.document} << 32 | diagonal] = state.end;
+}
+
+uint32_t SpanFinder::Cover(State& state, uint32_t query_position, std::span<const Posting> places) {
+  const auto look_at = [&](const Posting& place) {
+    ++candidates_;
+    const CommonSpan span = Extend(query_position, place);
+    if (span.length == 0) return;
+    found_.push_back({place.document, span, false});
+    state.end = std::max(state.end, span.a_begin + span.length);
+    state.document_end = std::max(state.document_end, span.b_begin + span.length);
+  };
+  if (query_position >= state.end) {
+    for (const Posting& place : places.first(std::min(places.size(), kPlacesCovered))) look_at(place);
+  }
+  if (places.back().position >= state.document_end) {
+    look_at(*std::lower_bound(places.begin(), places.end(), state.document_end,
+                              [](const Posting& place, uint32_t end) { return place.position < end; }));
+  }
+  return places.back().position < state.document_end ? state.end : 0;
 }
 
 void SpanFinder::Finish(uint32_t query_id, bool query_is_b, SpanMatches& matches) {
@@ -160,20 +205,26 @@ void SpanFinder::FinishPair(uint32_t query_id, uint32_t document, bool query_is_
   pair.prefix_tokens =
       EqualForward(query_.data(), tokens.data(), static_cast<uint32_t>(std::min(query_.size(), tokens.size())));
   const uint32_t exact = options_.prefix_as_span ? 0 : pair.prefix_tokens;
-  by_b_.clear();
-  for (const Found& one : found) {
-    by_b_.push_back(query_is_b ? CommonSpan{one.span.b_begin, one.span.a_begin, one.span.length} : one.span);
-  }
-  std::sort(by_b_.begin(), by_b_.end());
-  pair.a_tokens = Covered(by_b_, exact, [](const CommonSpan& span) { return span.a_begin; });
   pair.truncated = states_[document].done;
   pair.first_span = matches.spans.size();
-  const uint64_t room = options_.spans_max - std::min<uint64_t>(options_.spans_max, matches.spans.size());
-  pair.span_count = static_cast<uint32_t>(std::min<uint64_t>(by_b_.size(), room));
-  if (pair.span_count < by_b_.size()) pair.truncated = true;
-  matches.spans.insert(matches.spans.end(), by_b_.begin(), by_b_.begin() + pair.span_count);
-  std::sort(by_b_.begin(), by_b_.end(), [](const CommonSpan& x, const CommonSpan& y) { return x.b_begin < y.b_begin; });
-  pair.b_tokens = Covered(by_b_, exact, [](const CommonSpan& span) { return span.b_begin; });
+  scratch_.clear();
+  for (const Found& one : found) {
+    const CommonSpan span = query_is_b ? CommonSpan{one.span.b_begin, one.span.a_begin, one.span.length} : one.span;
+    scratch_.push_back(span);
+    if (!one.listed) continue;
+    if (matches.spans.size() < options_.spans_max) {
+      matches.spans.push_back(span);
+    } else {
+      pair.truncated = true;
+    }
+  }
+  pair.span_count = static_cast<uint32_t>(matches.spans.size() - pair.first_span);
+  std::sort(matches.spans.begin() + static_cast<ptrdiff_t>(pair.first_span), matches.spans.end());
+  std::sort(scratch_.begin(), scratch_.end());
+  pair.a_tokens = Covered(scratch_, exact, [](const CommonSpan& span) { return span.a_begin; });
+  std::sort(scratch_.begin(), scratch_.end(),
+            [](const CommonSpan& x, const CommonSpan& y) { return x.b_begin < y.b_begin; });
+  pair.b_tokens = Covered(scratch_, exact, [](const CommonSpan& span) { return span.b_begin; });
   matches.pairs_truncated += pair.truncated ? 1 : 0;
   matches.pairs.push_back(pair);
 }

@@ -33,7 +33,8 @@ class SpanFinder {
  private:
   struct Found {
     uint32_t document;
-    CommonSpan span;  // a is the query
+    CommonSpan span;     // a is the query
+    bool listed = true;  // false: it counts for the covered tokens only
   };
   // What is known of one document in this query.
   struct State {
@@ -42,12 +43,20 @@ class SpanFinder {
     uint32_t end = 0;       // of the span found last, in the query; 0: none
     uint32_t spans = 0;
     uint32_t candidates = 0;
-    uint32_t prefix = 0;
-    bool several = false;  // its diagonals are in ends_
-    bool done = false;     // a limit was reached
+    bool several = false;       // its diagonals are in ends_
+    bool done = false;          // a limit was reached; `end` is then that of the span that reaches furthest
+    uint32_t document_end = 0;  // end, in the document, of the span that reaches furthest there; kept once done
+    uint64_t span_tokens = 0;
   };
 
+  // The state for this query; a document to leave out is done from the start.
+  State& StateOf(uint32_t document);
   void Candidate(State& state, uint32_t query_position, Posting place);
+  // For a document that is done: looks at a few places only, for what is not covered yet on either side. Returns up to
+  // which query position these places need not be looked at again.
+  uint32_t Cover(State& state, uint32_t query_position, std::span<const Posting> places);
+  // The maximal run through these positions; shorter than tokens_min: its length is 0.
+  CommonSpan Extend(uint32_t query_position, Posting place) const;
   // End of the span known on this diagonal, 0 if there is none.
   uint32_t KnownEnd(uint32_t document, uint32_t diagonal) const;
   void FinishPair(uint32_t query_id, uint32_t document, bool query_is_b, std::span<Found> found, SpanMatches& matches);
@@ -61,7 +70,9 @@ class SpanFinder {
   std::vector<uint32_t> touched_;  // documents with a span or a prefix
   std::vector<Found> found_;
   std::unordered_map<uint64_t, uint32_t> ends_;  // (document, diagonal) to end, for documents with several diagonals
-  std::vector<CommonSpan> by_b_;
+  // Long lists of places of which every document is done, and covered up to this position.
+  std::unordered_map<const Posting*, uint32_t> quiet_;
+  std::vector<CommonSpan> scratch_;
   uint64_t candidates_ = 0;
 };
 

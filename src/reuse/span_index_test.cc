@@ -141,7 +141,7 @@ TEST(SpanIndex, EqualsTheOracleThroughAddsAndRemoves) {
       index.CheckInvariants();
       const Tokens query = RandomText(random, texts, 300);
       const bool prefix_as_span = random.Below(2) == 0;
-      const auto matches = index.Find(query, {.prefix_as_span = prefix_as_span});
+      const auto matches = index.Find(query, {.prefix_as_span = prefix_as_span, .repetition_max = 1000000});
       ASSERT_TRUE(matches);
       for (DocumentId document = 0; document < 8; ++document) {
         if (held[document]) ExpectPair(*matches, 0, document, query, texts[document], tokens_min, prefix_as_span);
@@ -159,7 +159,7 @@ TEST(SpanIndex, AllPairsEqualTheOracle) {
     for (int i = 0; i < 8; ++i) texts.push_back(RandomText(random, texts, 400));
     texts.push_back(texts[3]);
     const std::vector<std::span<const TokenId>> documents(texts.begin(), texts.end());
-    const auto all = AllCommonSpans(documents, {.tokens_min = 16});
+    const auto all = AllCommonSpans(documents, {.tokens_min = 16}, {.repetition_max = 1000000});
     ASSERT_TRUE(all);
     for (uint32_t a = 0; a < texts.size(); ++a) {
       uint32_t first = 0;
@@ -248,7 +248,67 @@ TEST(SpanIndex, SaysWhenRepetitiveTextExceedsTheLimits) {
       ASSERT_GE(span.length, 32u);
       ASSERT_TRUE(std::equal(a.begin() + span.a_begin, a.begin() + span.a_begin + span.length, b.begin() + span.b_begin));
     }
+    // What is covered is still told but for a few tokens at the ends.
+    EXPECT_GE(pair.a_tokens + 10, a.size() - pair.prefix_tokens);
+    EXPECT_GE(pair.b_tokens + 10, b.size() - pair.prefix_tokens);
   }
+}
+
+// Under tight limits: what is listed is true and maximal, counts are lower bounds, and what is missing is said to be.
+TEST(SpanIndex, ATruncatedPairTellsOnlyTruths) {
+  int truncated = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed);
+    const Tokens b = RandomText(random, {}, 400);
+    const Tokens a = RandomText(random, {b}, 400);
+    SpanIndex index({.tokens_min = 8});
+    ASSERT_TRUE(index.Add(0, b));
+    SpanFindOptions options;
+    options.spans_per_pair_max = static_cast<uint32_t>(random.Below(20));
+    options.candidates_per_pair_max = static_cast<uint32_t>(random.Below(100));
+    options.repetition_max = static_cast<uint32_t>(random.Below(3));
+    const auto matches = index.Find(a, options);
+    ASSERT_TRUE(matches);
+    const Expected expected = Naive(a, b, 8, false);
+    if (matches->pairs.empty()) {
+      ASSERT_TRUE(expected.spans.empty());
+      continue;
+    }
+    const SpanPair& pair = matches->pairs[0];
+    ASSERT_TRUE(std::includes(expected.spans.begin(), expected.spans.end(), matches->spans.begin(), matches->spans.end()));
+    ASSERT_LE(pair.a_tokens, expected.a_tokens);
+    ASSERT_LE(pair.b_tokens, expected.b_tokens);
+    ASSERT_LE(pair.span_count, options.spans_per_pair_max);
+    if (!pair.truncated) {
+      ASSERT_EQ(matches->spans, expected.spans);
+      ASSERT_EQ(pair.a_tokens, expected.a_tokens);
+    }
+    truncated += pair.truncated ? 1 : 0;
+  }
+  EXPECT_GT(truncated, 10);
+}
+
+// Table-like text: many lines that are equal but for a number.
+TEST(SpanIndex, CoversRepetitiveLinesBeyondTheLimits) {
+  const auto lines = [](uint32_t first) {
+    Tokens text;
+    for (uint32_t line = 0; line < 300; ++line) {
+      text.push_back(1000 + first + line);
+      for (TokenId i = 0; i < 60; ++i) text.push_back(i);
+    }
+    return text;
+  };
+  const Tokens a = lines(0);
+  const Tokens b = lines(5000);
+  SpanIndex index;
+  ASSERT_TRUE(index.Add(0, b));
+  const auto matches = index.Find(a);
+  ASSERT_TRUE(matches);
+  ASSERT_EQ(matches->pairs.size(), 1u);
+  EXPECT_TRUE(matches->pairs[0].truncated);
+  EXPECT_EQ(matches->pairs[0].a_tokens, 300u * 60);
+  EXPECT_EQ(matches->pairs[0].b_tokens, 300u * 60);
 }
 
 TEST(SpanIndex, BoundsSpansAndPairs) {

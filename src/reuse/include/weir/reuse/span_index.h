@@ -10,9 +10,9 @@
 // Kinds are kept apart: a run that starts at token 0 of both is their common prefix ("exact") and is given as
 // prefix_tokens; spans are "moved". Tokens of the common prefix are in neither of the two token counts.
 //
-// Limits are never silent: a pair beyond spans_per_pair_max or candidates_per_pair_max has `truncated` set, and its spans
-// and counts are then a part of the truth (each listed span is still true and maximal). Repetitive text needs this: two
-// texts of n equal tokens have 2n - 1 maximal runs.
+// Limits are never silent: a pair beyond one of the limits of SpanFindOptions has `truncated` set. Its spans are then some
+// of all (each still true and maximal), and its token counts are lower bounds, near the truth. Repetitive text needs this:
+// two texts of n equal tokens have 2n - 1 maximal runs.
 //
 // Thread rule: const members may run together; Add and Remove need the index to themselves.
 // Memory: about 3 bytes a token, bounded by bytes_max; bytes() is exactly what the allocator handed out.
@@ -43,6 +43,7 @@ struct SpanFindOptions {
   bool prefix_as_span = false;                       // report the common prefix as a span like any other instead
   uint32_t spans_per_pair_max = 4096;                // spans
   uint32_t candidates_per_pair_max = 1u << 18;       // places looked at
+  uint32_t repetition_max = 16;                      // sum of the span lengths of a pair over its tokens
   uint64_t spans_max = 1u << 22;                     // over all pairs; 12 bytes each
   uint64_t pairs_max = 1u << 22;                     // 40 bytes each
   std::optional<DocumentId> exclude = std::nullopt;  // a document not to look at; Find only
