@@ -49,7 +49,7 @@ class Measure {
 
  private:
   Status FindOptions() {
-    for (const bool special : {false, true}) {
+    for (const bool special : {false, true, {}}) {
       if (tried_) break;
       options_.add_special_tokens = special;
       WEIR_TRY(encoder_->Encode(at_.a->text(), options_, first_));
@@ -222,12 +222,12 @@ Result<Fix> FindFix(const PromptBreak& at, BreakCause cause, Encoder* encoder) {
       WEIR_TRY(measure.Try(OneSpelling(at), fix));
       break;
     case FixAction::kSortJsonKeys:
-      WEIR_TRY(measure.Try(Rewritten(at, [](std::string_view text) { return RewriteJson(text, {true, false}); }), fix));
+      WEIR_TRY(measure.Try(Rewritten(at, [](std::string_view text) { return RewriteJson(text, {true, false, {}}); }), fix));
       break;
     case FixAction::kSortTools: {
-      WEIR_TRY(measure.Try(Rewritten(at, [](std::string_view text) { return RewriteJson(text, {false, true}); }), fix));
+      WEIR_TRY(measure.Try(Rewritten(at, [](std::string_view text) { return RewriteJson(text, {false, true, {}}); }), fix));
       const std::optional<int64_t> tools_alone = fix.gain_tokens;
-      WEIR_TRY(measure.Try(Rewritten(at, [](std::string_view text) { return RewriteJson(text, {true, true}); }), fix));
+      WEIR_TRY(measure.Try(Rewritten(at, [](std::string_view text) { return RewriteJson(text, {true, true, {}}); }), fix));
       if (fix.gain_tokens > tools_alone) fix.advice += ", and write their JSON with sorted keys";
       break;
     }

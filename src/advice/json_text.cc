@@ -122,7 +122,7 @@ class Rewriter {
   }
 
   std::string_view text_;
-  JsonRewrite rewrite_;
+  const JsonRewrite& rewrite_;
   size_t at_ = 0;
 };
 
@@ -176,7 +176,8 @@ std::string RewriteJson(std::string_view text, const JsonRewrite& rewrite) {
   const std::vector<JsonSpan> spans = FindJsonSpans(text);
   std::vector<std::string> rewritten;
   for (const JsonSpan& span : spans) {
-    rewritten.push_back(Rewriter(text.substr(span.begin, span.end - span.begin), rewrite).Value());
+    const std::string_view raw = text.substr(span.begin, span.end - span.begin);
+    rewritten.push_back(rewrite.chosen && !rewrite.chosen(raw) ? std::string(raw) : Rewriter(raw, rewrite).Value());
   }
   if (rewrite.sort_tools) SortNeighbours(text, spans, rewritten);
   std::string out;

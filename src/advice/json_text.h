@@ -2,6 +2,7 @@
 // JSON inside prompts: finding it, and rewriting it without changing its meaning or its formatting. Pure functions.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ std::vector<JsonSpan> FindJsonSpans(std::string_view text);
 struct JsonRewrite {
   bool sort_keys = false;   // members by key, at every depth; equal keys keep their order
   bool sort_tools = false;  // arrays of tool definitions, and definitions that follow each other, by tool name
+  // Which spans to rewrite; null: all.
+  std::function<bool(std::string_view span)> chosen;
 };
 
 // `text` with every JSON span rewritten: members and tools change places, the text between them stays where it is.

@@ -115,6 +115,8 @@ std::string TrimTrailingBlanks(std::string_view text) {
   return out;
 }
 
+std::string ComposeCharacters(std::string_view text) { return ToNfc(text); }
+
 std::string FoldCharacters(std::string_view text) {
   const std::string composed = ToNfc(text);
   std::string out;

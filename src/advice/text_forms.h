@@ -12,6 +12,9 @@ std::string CollapseBlanks(std::string_view text);
 // Without blanks in front of line ends and at the end of the text; CR LF and a lone CR become LF.
 std::string TrimTrailingBlanks(std::string_view text);
 
+// NFC: canonically equal, so no character is lost.
+std::string ComposeCharacters(std::string_view text);
+
 // NFC, then look-alikes as plain ASCII: full-width forms, curly quotes, dashes, special spaces, the ellipsis, common
 // ligatures; soft hyphens, zero-width characters and byte-order marks go.
 std::string FoldCharacters(std::string_view text);

@@ -52,7 +52,8 @@ using LayoutRenderer = std::function<Result<std::string>(size_t call, std::span<
 
 enum class Normalisation {
   kVolatileLast,    // lines with timestamps, ids or counters are split off and may move behind stable text
-  kJsonKeys,        // JSON objects written with sorted keys
+  kJsonKeys,        // JSON objects written with sorted keys: in tool definitions, in pieces that are nothing but JSON, and
+                    // elsewhere where the same value is written in several orders
   kToolOrder,       // tool definitions listed by name
   kTrailingBlanks,  // blanks before line ends and CR of CR LF removed
   kUnicodeForm,     // composed form (NFC) of decomposed letters. Not applied to text that would lose a character
@@ -119,6 +120,8 @@ struct LayoutReport {
   uint64_t reusable_after = 0;
   size_t refused_calls = 0;  // prompts larger than the cache: they could not run at all
   std::vector<LayoutCallChange> calls;
+  // Every call as proposed: its pieces in their new order and form; as recorded when nothing helps.
+  std::vector<std::vector<LayoutPiece>> proposal;
   // The call that gains most: its pieces as proposed and the whole prompt.
   std::optional<size_t> example_call;
   std::vector<LayoutPiece> example_pieces;
@@ -131,8 +134,5 @@ struct LayoutReport {
 // invalid_argument: no call, a call without pieces, a repeated name in a call, `after` that names an absent piece or one
 // that is recorded later. Errors of the encoder and the renderer name the call.
 Result<LayoutReport> Layout(std::span<const LayoutCall> calls, Encoder& encoder, const LayoutOptions& options = {});
-
-// Every call as proposed by `report` (same calls, same options): the pieces in their new order and form.
-std::vector<LayoutPiece> ApplyLayout(const LayoutCall& call, const LayoutReport& report);
 
 }  // namespace weir
