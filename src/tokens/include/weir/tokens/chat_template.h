@@ -3,7 +3,9 @@
 //
 // The text equals what Hugging Face's apply_chat_template(tokenize=False) gives for the same template and variables
 // (Jinja2 in its sandbox with trim_blocks, lstrip_blocks and loop controls, tojson without escapes, strftime_now,
-// raise_exception). What cannot be rendered the same way is refused by name (unsupported), never approximated.
+// raise_exception, reasoning visible under each of its names). What would not come out the same is refused by name
+// (unsupported), never approximated: among others changing the case of text beyond ASCII, and %-formatting other than
+// %s and %d. Templates are read by llama.cpp's lexer and parser; running them is ours.
 //
 // Immutable after loading; Render() may be called by any number of threads at once.
 
@@ -23,9 +25,10 @@ namespace weir {
 
 // What the template sees of the messages.
 enum class ChatInput {
-  // As an engine's chat endpoint (vLLM's) hands an OpenAI request to the template: tool-call arguments that are a JSON
-  // string become the value they spell (an empty string becomes {}); a list of text parts becomes one string, joined by
-  // newlines, unless the template itself walks over content parts; a missing or null content becomes "" (or no parts).
+  // As vLLM's chat endpoint hands an OpenAI request to the template: tool-call arguments become an object (a JSON string
+  // is parsed; what is no object becomes {}), an empty list of calls is dropped, a missing or null content is "", and a
+  // list of text parts becomes one string joined by newlines; or, when the template itself walks over content parts, a
+  // string becomes a list of one text part. Tool definitions are passed as given.
   kEngine,
   // Unchanged, as apply_chat_template does.
   kAsGiven,
@@ -39,20 +42,20 @@ struct ChatRenderOptions {
   // What strftime_now() formats: local time as seconds since 1970-01-01 00:00, without a zone. The caller decides it, so
   // that rendering is a function of its inputs.
   int64_t now_local_s = 0;
-  // Also find the segments; without, `segments` stays empty and rendering is about three times as fast.
+  // Also find the segments; without, `segments` stays empty and rendering takes half the time.
   bool with_segments = true;
 };
 
-// The prompt and its parts. Segments tile the text in order and are named "system", "tools", "user 1", "assistant 2",
-// "tool 3", ... : role and position among the messages from 1, except that the first message, when it is the only
-// system or developer message, has no number. "generation prompt" (fixed) is what add_generation_prompt added.
+// The prompt and its parts. Segments tile the text in order. They are named after the role and the position of the
+// message, counted from 1 behind a leading system message, which has no number: "system", "tools", "user 1",
+// "assistant 2", "tool 3". "generation prompt" (fixed) is what add_generation_prompt added.
 //
-// Text of the template itself (role markers, separators, instructions around tools) belongs to the message or tool block
-// whose iteration wrote it; what comes before the first message belongs to the first segment. A boundary is reported
-// only where it was proved: every message is rendered once more with marks around it, and removing the marks must give
-// the same prompt. Messages that the template merges, rewrites or drops so that no boundary can be proved join the
-// segment before them ("user 1, assistant 2" is then one segment named after its first message). In the worst case the
-// whole prompt is one segment.
+// Ranges are known, not searched: every string of the request carries its message (or the tools) through the template's
+// operations into the output. Text of the template itself (role markers, separators, instructions around the tools)
+// belongs to the message whose loop iteration wrote it, else to what follows it; before the first message, to the first
+// segment; behind the last, to the last. What a template writes as one string out of several messages, or writes again
+// later, joins the segment before it: segments become coarser then, never wrong. A message that wrote nothing of its own
+// has no segment. Nothing known at all: one segment "text".
 struct RenderedPrompt {
   std::string text;
   std::vector<Segment> segments;  // `tokens` is not filled in
@@ -84,6 +87,8 @@ class ChatTemplate {
 
   // 32 hexadecimal digits over the sources and the special tokens.
   const std::string& fingerprint() const;
+  // The template walks over the parts of a message's content (see ChatInput::kEngine).
+  bool walks_content_parts() const;
 
  private:
   struct Parts;

@@ -1,0 +1,14 @@
+#pragma once
+// Chat messages as the template sees them. Internal to `tokens`; pure.
+
+#include "jinja_value.h"
+#include "weir/codec/json.h"
+#include "weir/tokens/chat_template.h"
+
+namespace weir {
+
+// A list of dicts whose strings know their message. `keep_parts`: the template walks over content parts.
+// Throws TemplateFault for parts that an engine would turn into something other than text.
+jinja_rendering::Value MessagesForTemplate(const Json& messages, ChatInput input, bool keep_parts);
+
+}  // namespace weir
