@@ -17,7 +17,7 @@ using Filter = Value (*)(const Value&, Arguments&);
 
 size_t LengthOf(const Value& value) {
   if (value.is_text()) return CountCodePoints(value.bytes());
-  if (value.is_list()) return value.items().size();
+  if (value.is_list() && value.list_kind() != ListKind::kGenerator) return value.items().size();
   if (value.is_dict()) return value.dict().members.size();
   if (value.is_undefined()) return 0;
   Fail(fmt::format("object of type '{}' has no len()", value.type_name()));
@@ -92,7 +92,7 @@ Value ToJson(const Value& value, Arguments& arguments) {
     style.item_separator = TextOf(pair[0], "separator");
     style.key_separator = TextOf(pair[1], "separator");
   }
-  return Derived(DumpJson(value, style), value);
+  return Value(DumpJson(value, style), value.origin());
 }
 
 Value Items(const Value& value, Arguments&) {
@@ -105,7 +105,7 @@ Value Items(const Value& value, Arguments&) {
 Value Reverse(const Value& value, Arguments&) {
   std::vector<Value> items = Iterate(value);
   std::reverse(items.begin(), items.end());
-  if (!value.is_text()) return List{std::move(items), false};
+  if (!value.is_text()) return List{std::move(items), ListKind::kGenerator};
   std::string out;
   for (const Value& item : items) out += item.bytes();
   return Derived(std::move(out), value);
@@ -115,9 +115,8 @@ Value Sort(const Value& value, Arguments& arguments) {
   const Parameters given("sort", arguments);
   const Value* attribute = given.Find(2, "attribute");
   const bool case_sensitive = given.Flag(1, "case_sensitive", false);
-  return List{Sorted(Iterate(value), given.Flag(0, "reverse", false),
-                     [&](const Value& item) { return SortKey(item, attribute, case_sensitive); }),
-              false};
+  const auto key = [&](const Value& item) { return SortKey(item, attribute, case_sensitive); };
+  return List{Sorted(Iterate(value), given.Flag(0, "reverse", false), key)};
 }
 
 Value DictSort(const Value& value, Arguments& arguments) {
@@ -126,14 +125,14 @@ Value DictSort(const Value& value, Arguments& arguments) {
   const bool case_sensitive = given.Flag(0, "case_sensitive", false);
   const std::string by = given.TextOr(1, "by", "key");
   if (by != "key" && by != "value") Fail("You can only sort by either \"key\" or \"value\"");
-  return List{Sorted(Items(value, arguments).items(), given.Flag(2, "reverse", false),
-                     [&](const Value& item) { return CaseKey(item.items()[by == "key" ? 0 : 1], case_sensitive); }),
-              false};
+  const auto key = [&](const Value& item) { return CaseKey(item.items()[by == "key" ? 0 : 1], case_sensitive); };
+  return List{Sorted(Items(value, arguments).items(), given.Flag(2, "reverse", false), key)};
 }
 
 Value Unique(const Value& value, Arguments& arguments) {
   const Parameters given("unique", arguments);
   List kept;
+  kept.kind = ListKind::kGenerator;
   std::vector<Value> seen;
   for (const Value& item : Iterate(value)) {
     const Value key = SortKey(item, given.Find(1, "attribute"), given.Flag(0, "case_sensitive", false));
@@ -180,6 +179,8 @@ Arguments Rest(const Arguments& arguments, size_t begin) {
 Value Map(const Value& value, Arguments& arguments) {
   const Parameters given("map", arguments);
   List out;
+  out.kind = ListKind::kGenerator;
+  if (!value.Truth()) return out;
   if (arguments.positional.empty()) {
     const Value& attribute = given.Get(SIZE_MAX, "attribute");
     const Value* otherwise = given.Find(SIZE_MAX, "default");
@@ -201,6 +202,8 @@ Value Choose(const Value& value, Arguments& arguments, bool wanted, bool by_attr
   const size_t test_at = by_attribute ? 1 : 0;
   if (by_attribute && arguments.positional.empty()) Fail("Missing parameter for attribute name");
   List out;
+  out.kind = ListKind::kGenerator;
+  if (!value.Truth()) return out;
   for (const Value& item : Iterate(value)) {
     const Value subject = by_attribute ? AtPath(item, arguments.positional[0]) : item;
     bool holds;
@@ -287,10 +290,15 @@ Value Trim(const Value& value, Arguments& arguments) {
                  value);
 }
 
+Value Escape(const Value& value, Arguments&) {
+  return value.is_markup() ? value : Value(EscapeHtml(value.Str()), value.origin(), true);
+}
+
 Value Batch(const Value& value, Arguments& arguments) {
   const int64_t count = Parameters("batch", arguments).Int(0, "linecount", 0);
   if (count <= 0 || arguments.positional.size() > 1 || !arguments.named.empty()) Refuse("batch with these arguments");
   List out;
+  out.kind = ListKind::kGenerator;
   List row;
   for (const Value& item : Iterate(value)) {
     if (static_cast<int64_t>(row.items.size()) == count) out.items.push_back(std::exchange(row, List()));
@@ -328,14 +336,11 @@ const std::unordered_map<std::string_view, Filter>& Filters() {
       {"format", FormatFilter},
       {"length", [](const Value& value, Arguments&) { return Value(LengthOf(value)); }},
       {"count", [](const Value& value, Arguments&) { return Value(LengthOf(value)); }},
-      {"list",
-       [](const Value& value, Arguments&) {
-         return Value(List{Iterate(value), false});
-       }},
+      {"list", [](const Value& value, Arguments&) { return Value(List{Iterate(value)}); }},
       {"string", [](const Value& value, Arguments&) { return Derived(value.Str(), value); }},
-      {"safe", [](const Value& value, Arguments&) { return Derived(value.Str(), value); }},
-      {"escape", [](const Value& value, Arguments&) { return Derived(EscapeHtml(value.Str()), value); }},
-      {"e", [](const Value& value, Arguments&) { return Derived(EscapeHtml(value.Str()), value); }},
+      {"safe", [](const Value& value, Arguments&) { return Value(value.Str(), value.origin(), true); }},
+      {"escape", Escape},
+      {"e", Escape},
       {"upper", [](const Value& value, Arguments&) { return Derived(MapCase(value.Str(), CaseMapping::kUpper), value); }},
       {"lower", [](const Value& value, Arguments&) { return Derived(MapCase(value.Str(), CaseMapping::kLower), value); }},
       {"capitalize",

@@ -231,13 +231,12 @@ Value Interpreter::LoopMember(const std::shared_ptr<Loop>& loop, const std::stri
                     }};
   }
   if (name == "changed") {
-    return Callable{
-        "changed", [loop](Arguments& arguments) {
-          const bool same = loop->has_changed && Equal(List{loop->last_changed, false}, List{arguments.positional, false});
-          loop->has_changed = true;
-          loop->last_changed = arguments.positional;
-          return Value(!same);
-        }};
+    return Callable{"changed", [loop](Arguments& arguments) {
+                      const bool same = loop->has_changed && Equal(List{loop->last_changed}, List{arguments.positional});
+                      loop->has_changed = true;
+                      loop->last_changed = arguments.positional;
+                      return Value(!same);
+                    }};
   }
   return Value::UndefinedNamed(name);
 }
@@ -291,7 +290,7 @@ Value Interpreter::Evaluate(const Node& node, Scope& scope) {
     case Op::kArray:
     case Op::kTuple: {
       List list;
-      list.is_tuple = node.op == Op::kTuple;
+      if (node.op == Op::kTuple) list.kind = ListKind::kTuple;
       for (const std::unique_ptr<Node>& item : node.first) list.items.push_back(Evaluate(*item, scope));
       return list;
     }

@@ -70,7 +70,7 @@ class Dumper {
                                    : FormatFloat(number);
     } else if (value.is_text()) {
       AppendText(out_, value.bytes(), style_.ensure_ascii);
-    } else if (value.is_list()) {
+    } else if (value.is_sequence()) {
       AppendContainer('[', ']', value.items().size(), depth, [&](size_t i) { Append(value.items()[i], depth + 1); });
     } else if (value.is_dict()) {
       std::vector<std::pair<Value, Value>> members = value.dict().members;

@@ -246,15 +246,30 @@ class Lowering {
     static const std::set<std::string> kComparisons = {"==", "!=", "<", ">", "<=", ">=", "in", "not in"};
     const std::string& op = binary.op.value;
     if (kComparisons.contains(op)) {
-      // Python chains comparisons; the tree does not tell a chain from parentheses.
+      // Python chains comparisons; the tree does not tell a chain from parentheses, the source does.
       const auto* left = dynamic_cast<const jinja::binary_expression*>(binary.left.get());
-      if (left != nullptr && kComparisons.contains(left->op.value)) RefuseAt(binary, "a comparison of a comparison");
+      if (left != nullptr && kComparisons.contains(left->op.value) && !IsInParentheses(left->pos, binary.pos)) {
+        RefuseAt(binary, "a chain of comparisons");
+      }
     }
     auto node = New(op == "and" ? Op::kAnd : op == "or" ? Op::kOr : Op::kBinary, binary);
     node->name = op;
     node->first.push_back(Expression(binary.left));
     node->first.push_back(Expression(binary.right));
     return node;
+  }
+
+  // Whether the text before `end` closes a parenthesis that was opened before `inside`.
+  bool IsInParentheses(size_t inside, size_t end) const {
+    const std::string_view before = source_.substr(0, std::min(end, source_.size()));
+    size_t at = before.find_last_not_of(" \t\n");
+    if (at == std::string_view::npos || before[at] != ')') return false;
+    int depth = 0;
+    for (;; --at) {
+      if (before[at] == ')') ++depth;
+      if (before[at] == '(' && --depth == 0) return at < inside;
+      if (at == 0) return false;
+    }
   }
 
   std::unique_ptr<Node> Member(const jinja::member_expression& member) {

@@ -160,6 +160,7 @@ Value FindText(const Value& value, std::string_view name, const Parameters& give
 Value CallTextMethod(const Value& value, std::string_view name, Arguments& arguments) {
   const Parameters given(name, arguments);
   const std::string& text = value.bytes();
+  if (value.is_markup() && OneOf(name, {"replace", "join", "format"})) Refuse(fmt::format("{}() of a safe string", name));
   if (OneOf(name, {"strip", "lstrip", "rstrip"})) {
     given.Check(1);
     const Ends ends = name == "strip" ? Ends::kBoth : name == "lstrip" ? Ends::kLeft : Ends::kRight;
@@ -239,6 +240,7 @@ Value CallDictMethod(const Value& value, std::string_view name, Arguments& argum
   }
   given.Check(0);
   List list;
+  list.kind = ListKind::kView;
   for (const auto& [key, member] : value.dict().members) {
     list.items.push_back(name == "keys" ? key : name == "values" ? member : Value::Tuple({key, member}));
   }

@@ -74,7 +74,7 @@ Value Repeat(const Value& value, Integer count) {
     return Derived(std::move(out), value);
   }
   List list;
-  list.is_tuple = value.is_tuple();
+  list.kind = value.list_kind();
   for (Integer i = 0; i < count; ++i) list.items.insert(list.items.end(), value.items().begin(), value.items().end());
   return list;
 }
@@ -145,16 +145,22 @@ Value Operate(std::string_view op, const Value& a, const Value& b) {
   if (op == ">") return Less(b, a);
   if (op == "<=") return !Less(b, a);
   if (op == ">=") return !Less(a, b);
-  if (op == "%" && a.is_text()) return FormatPercent(a, b);
+  if (op == "%" && a.is_text() && !a.is_markup()) return FormatPercent(a, b);
   if (a.is_number() && b.is_number()) return Arithmetic(op, a, b);
-  if (op == "+" && a.is_text() && b.is_text()) return Value(a.bytes() + b.bytes(), Join(a.origin(), b.origin()));
-  if (op == "+" && a.is_list() && b.is_list() && a.is_tuple() == b.is_tuple()) {
-    List list{a.items(), a.is_tuple()};
+  if (op == "+" && a.is_text() && b.is_text()) {
+    const bool is_markup = a.is_markup() || b.is_markup();
+    const auto part = [&](const Value& side) {
+      return is_markup && !side.is_markup() ? EscapeHtml(side.bytes()) : side.bytes();
+    };
+    return Value(part(a) + part(b), Join(a.origin(), b.origin()), is_markup);
+  }
+  if (op == "+" && a.is_sequence() && b.is_sequence() && a.is_tuple() == b.is_tuple()) {
+    List list{a.items(), a.list_kind()};
     list.items.insert(list.items.end(), b.items().begin(), b.items().end());
     return list;
   }
-  if (op == "*" && (a.is_text() || a.is_list()) && b.is_integral()) return Repeat(a, b.integer());
-  if (op == "*" && a.is_integral() && (b.is_text() || b.is_list())) return Repeat(b, a.integer());
+  if (op == "*" && (a.is_text() || a.is_sequence()) && b.is_integral()) return Repeat(a, b.integer());
+  if (op == "*" && a.is_integral() && (b.is_text() || b.is_sequence())) return Repeat(b, a.integer());
   FailOperands(op, a, b);
 }
 
@@ -213,7 +219,7 @@ Value ItemOf(const Value& value, const Value& key) {
   if (value.is_undefined()) FailUndefined(value);
   if (value.is_dict()) {
     if (const Value* member = FindMember(value.dict(), key)) return *member;
-  } else if (key.is_integral() && (value.is_list() || value.is_text())) {
+  } else if (key.is_integral() && (value.is_sequence() || value.is_text())) {
     const int64_t size = static_cast<int64_t>(value.is_list() ? value.items().size() : CountCodePoints(value.bytes()));
     int64_t index = ToInt64(key);
     if (index < 0) index += size;
@@ -235,10 +241,10 @@ Value SliceOf(const Value& value, const Value& start, const Value& stop, const V
     const auto [from, to, by] = SliceIndices(start, stop, step, static_cast<int64_t>(CountCodePoints(value.bytes())));
     return Derived(SliceCharacters(value.bytes(), from, to, by), value);
   }
-  if (!value.is_list()) return Value::UndefinedNamed("slice");
+  if (!value.is_sequence()) return Value::UndefinedNamed("slice");
   const auto [from, to, by] = SliceIndices(start, stop, step, static_cast<int64_t>(value.items().size()));
   List list;
-  list.is_tuple = value.is_tuple();
+  list.kind = value.list_kind();
   for (int64_t i = from; by > 0 ? i < to : i > to; i += by) list.items.push_back(value.items()[static_cast<size_t>(i)]);
   return list;
 }

@@ -12,8 +12,10 @@
 
 namespace weir::jinja_rendering {
 
-// A string made from `from`: keeps its origin.
-inline Value Derived(std::string bytes, const Value& from) { return Value(std::move(bytes), from.origin()); }
+// A string made from `from`: keeps its origin and, as most methods do, the |safe mark.
+inline Value Derived(std::string bytes, const Value& from) {
+  return Value(std::move(bytes), from.origin(), from.is_markup());
+}
 
 // Binary operator by its Jinja spelling; not `and` and `or`.
 Value Operate(std::string_view op, const Value& a, const Value& b);

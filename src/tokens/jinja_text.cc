@@ -1,11 +1,14 @@
 #include "jinja_text.h"
 
 #include <fmt/format.h>
+#include <locale.h>
+#include <wctype.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "jinja_value.h"
+#include "weir/codec/utf8.h"
 
 namespace weir::jinja_rendering {
 namespace {
@@ -40,6 +43,27 @@ bool IsPrintable(char32_t c) {
       {0xe0000, 0xe00ff}, {0xe01f0, 0x10ffff}};
   return std::none_of(std::begin(kUnprintable), std::end(kUnprintable),
                       [c](const auto& range) { return c >= range.first && c <= range.second; });
+}
+
+// The C library's mapping of single characters, in a locale that is always there.
+locale_t UnicodeLocale() {
+  static const locale_t kLocale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  if (kLocale == nullptr) Refuse("changing the case of text beyond ASCII (the C library has no C.UTF-8 locale)");
+  return kLocale;
+}
+bool HasCase(char32_t c) {
+  return towupper_l(static_cast<wint_t>(c), UnicodeLocale()) != static_cast<wint_t>(c) ||
+         towlower_l(static_cast<wint_t>(c), UnicodeLocale()) != static_cast<wint_t>(c);
+}
+
+// Upper or lower case of one character beyond ASCII. Those whose full mapping is longer than one character, or depends
+// on their neighbours, are refused (Unicode's SpecialCasing.txt).
+char32_t MapCharacter(char32_t c, bool upper) {
+  const bool special_upper = c == 0xdf || c == 0x149 || c == 0x1f0 || c == 0x390 || c == 0x3b0 || c == 0x587 ||
+                             (c >= 0x1e96 && c <= 0x1e9a) || (c >= 0x1f50 && c <= 0x1fff) || (c >= 0xfb00 && c <= 0xfb17);
+  const bool special_lower = c == 0x130 || c == 0x3a3;
+  if (upper ? special_upper : special_lower) Refuse("changing the case of a character with a special mapping");
+  return upper ? towupper_l(static_cast<wint_t>(c), UnicodeLocale()) : towlower_l(static_cast<wint_t>(c), UnicodeLocale());
 }
 
 }  // namespace
@@ -188,19 +212,24 @@ std::string SliceCharacters(std::string_view text, int64_t start, int64_t stop, 
 }
 
 std::string MapCase(std::string_view text, CaseMapping mapping) {
-  if (!IsAscii(text)) Refuse("changing the case of text beyond ASCII");
-  std::string out(text);
+  std::string out;
   bool inside_word = false;
-  for (size_t i = 0; i < out.size(); ++i) {
-    char& c = out[i];
-    switch (mapping) {
-      case CaseMapping::kUpper: c = ToUpper(c); break;
-      case CaseMapping::kLower: c = ToLower(c); break;
-      case CaseMapping::kCapitalize: c = i == 0 ? ToUpper(c) : ToLower(c); break;
-      case CaseMapping::kTitle: c = inside_word ? ToLower(c) : ToUpper(c); break;
-      case CaseMapping::kSwap: c = IsUpper(c) ? ToLower(c) : ToUpper(c); break;
+  for (size_t at = 0; at < text.size();) {
+    const size_t begin = at;
+    const char32_t c = NextCodePoint(text, at);
+    const bool upper = mapping == CaseMapping::kUpper || (mapping == CaseMapping::kCapitalize && begin == 0) ||
+                       (mapping == CaseMapping::kTitle && !inside_word) ||
+                       (mapping == CaseMapping::kSwap && c < 0x80 && IsLower(static_cast<char>(c)));
+    if (c < 0x80) {
+      const char ascii = static_cast<char>(c);
+      out += upper ? ToUpper(ascii) : ToLower(ascii);
+      inside_word = IsLetter(ascii);
+      continue;
     }
-    inside_word = IsLetter(c);
+    const bool is_plain = mapping == CaseMapping::kUpper || mapping == CaseMapping::kLower;
+    if (!is_plain && HasCase(c)) Refuse("title and swapped case of letters beyond ASCII");
+    AppendUtf8(is_plain ? MapCharacter(c, upper) : c, out);
+    inside_word = false;
   }
   return out;
 }

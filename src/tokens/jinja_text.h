@@ -1,7 +1,7 @@
 #pragma once
 // Python's str methods that chat templates use, on UTF-8. Internal to `tokens`; pure functions.
 //
-// Case mapping and character classes beyond ASCII are refused by name rather than approximated.
+// Character classes beyond ASCII, and case mappings that change the number of characters, are refused by name.
 
 #include <cstddef>
 #include <cstdint>

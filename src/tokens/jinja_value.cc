@@ -65,7 +65,7 @@ bool Value::Truth() const {
   if (is_integer()) return integer() != 0;
   if (is_float()) return number() != 0;
   if (is_text()) return !bytes().empty();
-  if (is_list()) return !items().empty();
+  if (is_list()) return !items().empty() || list_kind() == ListKind::kGenerator;
   if (is_dict()) return !dict().members.empty();
   return is_namespace() || is_callable();
 }
@@ -77,7 +77,10 @@ std::string_view Value::type_name() const {
   if (is_integer()) return "int";
   if (is_float()) return "float";
   if (is_text()) return "str";
-  if (is_list()) return is_tuple() ? "tuple" : "list";
+  if (is_list()) {
+    constexpr std::string_view kNames[] = {"list", "tuple", "view", "generator"};
+    return kNames[static_cast<size_t>(list_kind())];
+  }
   if (is_dict()) return "dict";
   return is_namespace() ? "Namespace" : "function";
 }
@@ -150,7 +153,7 @@ std::string Value::Repr() const {
   if (is_float()) return FormatFloat(number());
   if (is_text()) return ReprOfText(bytes());
   std::string out;
-  if (is_list()) {
+  if (is_sequence()) {
     out += is_tuple() ? '(' : '[';
     for (size_t i = 0; i < items().size(); ++i) out += (i == 0 ? "" : ", ") + items()[i].Repr();
     if (is_tuple() && items().size() == 1) out += ',';
@@ -175,7 +178,7 @@ bool Equal(const Value& a, const Value& b) {
   if (a.is_undefined() && b.is_undefined()) return true;
   if (a.is_none() && b.is_none()) return true;
   if (a.is_list() && b.is_list()) {
-    return a.is_tuple() == b.is_tuple() &&
+    return a.list_kind() == b.list_kind() &&
            std::equal(a.items().begin(), a.items().end(), b.items().begin(), b.items().end(), Equal);
   }
   if (a.is_dict() && b.is_dict()) {
@@ -193,7 +196,7 @@ bool Less(const Value& a, const Value& b) {
     return a.is_float() || b.is_float() ? a.number() < b.number() : a.integer() < b.integer();
   }
   if (a.is_text() && b.is_text()) return a.bytes() < b.bytes();  // UTF-8 sorts like code points
-  if (a.is_list() && b.is_list() && a.is_tuple() == b.is_tuple()) {
+  if (a.is_sequence() && b.is_sequence() && a.is_tuple() == b.is_tuple()) {
     for (size_t i = 0; i < std::min(a.items().size(), b.items().size()); ++i) {
       if (!Equal(a.items()[i], b.items()[i])) return Less(a.items()[i], b.items()[i]);
     }

@@ -42,10 +42,13 @@ class Value;
 struct Text {
   std::string bytes;  // UTF-8
   Origin origin = kFromTemplate;
+  bool is_markup = false;  // marked |safe: what is added to it is HTML-escaped
 };
+// What Python gives a sequence as; only lists and tuples have members, and only they print and dump.
+enum class ListKind { kList, kTuple, kView, kGenerator };
 struct List {
   std::vector<Value> items;
-  bool is_tuple = false;
+  ListKind kind = ListKind::kList;
 };
 struct Dict {
   std::vector<std::pair<Value, Value>> members;  // in order of insertion
@@ -77,15 +80,15 @@ class Value {
   Value(int value) : state_(Integer{value}) {}
   Value(size_t value) : state_(static_cast<Integer>(value)) {}
   Value(double value) : state_(value) {}
-  Value(std::string bytes, Origin origin = kFromTemplate)
-      : state_(std::make_shared<const Text>(Text{std::move(bytes), origin})) {}
+  Value(std::string bytes, Origin origin = kFromTemplate, bool is_markup = false)
+      : state_(std::make_shared<const Text>(Text{std::move(bytes), origin, is_markup})) {}
   Value(const char* bytes) : Value(std::string(bytes)) {}
   Value(List list) : state_(std::make_shared<const List>(std::move(list))) {}
   Value(Dict dict) : state_(std::make_shared<const Dict>(std::move(dict))) {}
   Value(std::shared_ptr<Namespace> space) : state_(std::move(space)) {}
   Value(Callable callable) : state_(std::make_shared<const Callable>(std::move(callable))) {}
   static Value UndefinedNamed(std::string name);
-  static Value Tuple(std::vector<Value> items) { return Value(List{std::move(items), true}); }
+  static Value Tuple(std::vector<Value> items) { return Value(List{std::move(items), ListKind::kTuple}); }
   static Value FromJson(const Json& json, Origin origin);
 
   bool is_undefined() const { return std::holds_alternative<std::shared_ptr<const Undefined>>(state_); }
@@ -96,15 +99,19 @@ class Value {
   bool is_number() const { return is_bool() || is_integer() || is_float(); }
   bool is_integral() const { return is_bool() || is_integer(); }
   bool is_text() const { return std::holds_alternative<std::shared_ptr<const Text>>(state_); }
-  bool is_list() const { return std::holds_alternative<std::shared_ptr<const List>>(state_); }  // or tuple
+  bool is_list() const { return std::holds_alternative<std::shared_ptr<const List>>(state_); }  // of any kind
   bool is_dict() const { return std::holds_alternative<std::shared_ptr<const Dict>>(state_); }
   bool is_namespace() const { return std::holds_alternative<std::shared_ptr<Namespace>>(state_); }
   bool is_callable() const { return std::holds_alternative<std::shared_ptr<const Callable>>(state_); }
 
   // REQUIRES the matching is_...().
   const std::string& bytes() const { return std::get<std::shared_ptr<const Text>>(state_)->bytes; }
+  bool is_markup() const { return is_text() && std::get<std::shared_ptr<const Text>>(state_)->is_markup; }
   const std::vector<Value>& items() const { return std::get<std::shared_ptr<const List>>(state_)->items; }
-  bool is_tuple() const { return is_list() && std::get<std::shared_ptr<const List>>(state_)->is_tuple; }
+  ListKind list_kind() const { return std::get<std::shared_ptr<const List>>(state_)->kind; }
+  bool is_tuple() const { return is_list() && list_kind() == ListKind::kTuple; }
+  // A list or a tuple: it has members.
+  bool is_sequence() const { return is_list() && (list_kind() == ListKind::kList || is_tuple()); }
   const Dict& dict() const { return *std::get<std::shared_ptr<const Dict>>(state_); }
   Namespace& space() const { return *std::get<std::shared_ptr<Namespace>>(state_); }
   const Callable& callable() const { return *std::get<std::shared_ptr<const Callable>>(state_); }
