@@ -266,6 +266,7 @@ TEST(Layout, EachNormalisationIsMeasured) {
       {Normalisation::kToolOrder, "[" + one + "," + two + "]\n", "[" + two + "," + one + "]\n", SegmentKind::kTools},
       {Normalisation::kJsonKeys, "[" + two + "]\n", "[" + two_turned + "]\n", SegmentKind::kTools},
       {Normalisation::kTrailingBlanks, "You answer.  \n", "You answer.\n", SegmentKind::kText},
+      {Normalisation::kUnicodeForm, "Cafe\xCC\x81 ouvert.\n", "Caf\xC3\xA9 ouvert.\n", SegmentKind::kText},
       {Normalisation::kTrailingBlanks, "You answer.\r\n", "You answer.\n", SegmentKind::kText},
   };
   for (const Case& c : cases) {

@@ -5,11 +5,10 @@
 #include <cstdint>
 
 #include "weir/codec/utf8.h"
+#include "weir/tokens/nfc.h"
 
 namespace weir {
 namespace {
-
-std::string ToNfc(std::string_view text) { return std::string(text); }
 
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
