@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -12,7 +13,12 @@ namespace weir {
 
 class RegexSplits {};
 
-InstructionSet BestInstructionSet() { return InstructionSet::kScalar; }
+InstructionSet BestInstructionSet() {
+  static const InstructionSet best = pretokenize::HasAvx512() ? InstructionSet::kAvx512
+                                     : pretokenize::HasAvx2() ? InstructionSet::kAvx2
+                                                              : InstructionSet::kScalar;
+  return best;
+}
 
 Result<Pretokenizer> Pretokenizer::FromJson(const Json& pre_tokenizer) {
   WEIR_ASSIGN(pretokenize::Chain chain, pretokenize::ReadChain(pre_tokenizer));
@@ -25,9 +31,15 @@ Result<Pretokenizer> Pretokenizer::FromJson(const Json& pre_tokenizer) {
   return Unsupported(fmt::format("pre_tokenizer with the pattern {}", chain.splits.empty() ? "" : chain.splits[0].pattern));
 }
 
-Pretokenizer Pretokenizer::Using(InstructionSet) const {
+Pretokenizer Pretokenizer::Using(InstructionSet set) const {
   Pretokenizer out = *this;
-  if (out.regex_ == nullptr) out.fill_ = pretokenize::ScalarFill(static_cast<pretokenize::Family>(family_));
+  if (regex_ != nullptr) return out;
+  const auto family = static_cast<pretokenize::Family>(family_);
+  switch (std::min(set, BestInstructionSet())) {
+    case InstructionSet::kScalar: out.fill_ = pretokenize::ScalarFill(family); break;
+    case InstructionSet::kAvx2: out.fill_ = pretokenize::Avx2Fill(family); break;
+    case InstructionSet::kAvx512: out.fill_ = pretokenize::Avx512Fill(family); break;
+  }
   return out;
 }
 

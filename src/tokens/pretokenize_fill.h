@@ -14,5 +14,10 @@ namespace weir::pretokenize {
 using Fill = size_t (*)(std::string_view text, size_t& at, std::span<uint32_t> ends);
 
 Fill ScalarFill(Family family);
+// Null where the compiler knows no such instructions; to be called only where the processor has them.
+Fill Avx2Fill(Family family);
+Fill Avx512Fill(Family family);
+bool HasAvx2();
+bool HasAvx512();
 
 }  // namespace weir::pretokenize
