@@ -115,7 +115,7 @@ ExitCode RunCommand(Parser& parser, size_t index, const Environment& environment
   if (!settings) settings = Settings::Load(Environment({}), {}, false, parser.settings);
   Session session({name, environment, *std::move(settings), file, json}, out);
   const Result<ExitCode> ended = parser.bodies[index](session);
-  return Finish(out, ended ? *ended : session.Fail(ExitCodeOf(ended.error()), ended.error()), name, json);
+  return Finish(out, ended ? *ended : session.Fail(session.FailureCode(ended.error()), ended.error()), name, json);
 }
 
 ExitCode ParseAndRun(std::vector<std::string> words) {

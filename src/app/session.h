@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -66,6 +67,12 @@ class Session {
 
   // Prints the error the way the caller asked for (text, or JSON with --json) and returns `code`.
   ExitCode Fail(ExitCode code, const Error& error) const;
+  // Marks an error of the command's body: it ends with `code` instead of the one that ExitCodeOf() gives.
+  Error As(ExitCode code, Error error) {
+    failure_code_ = code;
+    return error;
+  }
+  ExitCode FailureCode(const Error& error) const { return failure_code_.value_or(ExitCodeOf(error)); }
   // A message for people on standard error; nothing with --json.
   void Note(std::string_view text) const;
   void WriteJson(const Json& value);  // one line on standard output
@@ -77,6 +84,7 @@ class Session {
   Parts parts_;
   Output& out_;
   TextStyle style_;
+  std::optional<ExitCode> failure_code_;
 };
 
 // For errors before there is a session.

@@ -1,0 +1,123 @@
+#include "prompt_input.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "suggest.h"
+#include "weir/base/bytes.h"
+
+namespace weir {
+namespace {
+
+// Local time as seconds since 1970-01-01 00:00 without a zone: what a template's strftime_now() prints.
+int64_t LocalSeconds() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  if (localtime_r(&now, &local) == nullptr) return now;
+  return static_cast<int64_t>(now) + local.tm_gmtoff;
+}
+
+// The template that was named, or the one beside the tokenizer. Without one only text files can be read.
+Result<std::optional<ChatTemplate>> LoadTemplate(const Session& session, const TokenizerChoice& choice) {
+  const std::string& named = session.settings().Text("chat_template");
+  const std::filesystem::path path = named.empty() ? choice.file : std::filesystem::path(named);
+  Result<ChatTemplate> loaded = ChatTemplate::Load(path);
+  if (loaded) return std::optional<ChatTemplate>(*std::move(loaded));
+  if (!named.empty()) return std::move(loaded).error();
+  if (loaded.error().code != ErrorCode::kNotFound) {
+    session.Note(fmt::format("the chat template beside the tokenizer is left aside: {}", loaded.error().ToString()));
+  }
+  return std::optional<ChatTemplate>();
+}
+
+std::string ProgressText(const ReadProgress& progress) {
+  const std::string prompts = Counted(progress.prompts_done, "prompt");
+  if (progress.bytes_total == 0) return prompts;
+  return fmt::format("{}, {} of {}", prompts, FormatByteSize(progress.bytes_done), FormatByteSize(progress.bytes_total));
+}
+
+void ReportProblems(const Session& session, const PromptSet& prompts) {
+  constexpr size_t kShown = 20;
+  for (size_t i = 0; i < std::min(prompts.problems.size(), kShown); ++i) {
+    session.Note(fmt::format("left out: {}", prompts.problems[i].error.ToString()));
+  }
+  if (prompts.problems.size() > kShown) session.Note(fmt::format("left out: {} more", prompts.problems.size() - kShown));
+}
+
+}  // namespace
+
+void DeclarePromptFlags(Flags& flags, PromptFlags& target) {
+  flags.Arguments("PATH", target.paths,
+                  "A folder (one agent per text file), a text file, or JSONL with one OpenAI chat request per line; - is "
+                  "standard input",
+                  true, ValueKind::kFile);
+  flags.Setting("tokenizer");
+  flags.Setting("chat_template");
+  flags.Setting("block_size");
+  flags.Switch("--lossy", target.lossy, "Replace what is not UTF-8 by U+FFFD instead of leaving the prompt out");
+}
+
+Result<std::unique_ptr<Tokenizer>> LoadChosenTokenizer(Session& session, TokenizerChoice& choice) {
+  Result<TokenizerChoice> chosen = ChooseTokenizer(session.settings().Text("tokenizer"), session.environment());
+  if (!chosen) {
+    Error error = std::move(chosen).error();
+    return error.code == ErrorCode::kInvalidArgument ? session.As(ExitCode::kUsage, std::move(error)) : error;
+  }
+  choice = *std::move(chosen);
+  const auto progress = session.StartProgress("loading the tokenizer");
+  TokenizerLoadOptions options;
+  options.cache_folder = session.environment().CacheFolder() / "flat";
+  return LoadTokenizer(choice.file, options);
+}
+
+Result<PromptInput> ReadPromptInput(Session& session, const PromptFlags& flags) {
+  PromptInput input;
+  WEIR_ASSIGN(input.tokenizer, LoadChosenTokenizer(session, input.choice));
+  WEIR_ASSIGN(input.chat_template, LoadTemplate(session, input.choice));
+  input.block_size = session.settings().Count("block_size");
+  input.now_local_s = LocalSeconds();
+
+  PromptReadOptions options;
+  options.chat_template = input.chat_template ? &*input.chat_template : nullptr;
+  options.lossy = flags.lossy;
+  options.block_size = input.block_size;
+  options.now_local_s = input.now_local_s;
+  {
+    const auto progress = session.StartProgress("reading prompts");
+    options.progress = [&](const ReadProgress& done) { progress->Update(ProgressText(done)); };
+    const std::vector<std::filesystem::path> paths(flags.paths.begin(), flags.paths.end());
+    WEIR_ASSIGN(input.prompts, ReadPrompts(paths, *input.tokenizer, options));
+  }
+  ReportProblems(session, input.prompts);
+  return input;
+}
+
+Agents AgentsOf(const PromptSet& prompts) {
+  Agents agents;
+  for (const size_t index : prompts.LastCalls()) {
+    agents.contexts.push_back(prompts.calls[index].context.get());
+    agents.names.push_back(prompts.calls[index].agent);
+  }
+  return agents;
+}
+
+Result<size_t> FindAgent(Session& session, const Agents& agents, const std::string& name) {
+  const auto found = std::find(agents.names.begin(), agents.names.end(), name);
+  if (found != agents.names.end()) return static_cast<size_t>(found - agents.names.begin());
+  return session.As(ExitCode::kUsage, NotFound(fmt::format("no agent '{}'", name), SuggestionHint(name, agents.names)));
+}
+
+Json ProblemsJson(const PromptSet& prompts) {
+  Json array = Json::MakeArray();
+  for (const InputProblem& problem : prompts.problems) {
+    Json object = ErrorJson(problem.error);
+    object.Set("file", problem.origin.file.string());
+    object.Set("line", problem.origin.line == 0 ? Json() : Json(uint64_t{problem.origin.line}));
+    array.Append(std::move(object));
+  }
+  return array;
+}
+
+}  // namespace weir
