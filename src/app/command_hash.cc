@@ -208,7 +208,8 @@ Command HashCommand() {
               "and routers carry. Without --seed, vLLM's start is the fixed one of recent releases.",
           .examples = {{"weir hash --algo sha256_cbor --seed 0 --block-size 4 --ids 1,2,3,4", "vLLM with PYTHONHASHSEED=0"},
                        {"weir hash --algo llmd --model M --block-size 4 --ids 8197,438,322,18926", "llm-d's request keys"},
-                       {"weir tokenize p.txt --ids | weir hash --algo dynamo --ids - --json", "from a file of text"}},
+                       {"weir tokenize p.txt --tokenizer qwen3 --ids | weir hash --algo dynamo --ids - --json",
+                        "from a file of text"}},
           .declare = Declare};
 }
 

@@ -87,7 +87,7 @@ void Flags::Choice(const std::string& names, std::string& target, std::string va
 void Flags::Setting(std::string_view key) {
   const SettingDoc& doc = SettingDocOf(key);
   const std::string flag = FlagOf(key);
-  const auto store = [this, name = std::string(key)](const std::string& value) { settings_[name] = value; };
+  const auto store = [&settings = settings_, name = std::string(key)](const std::string& value) { settings[name] = value; };
   app_.add_option_function<std::string>(flag, store)->take_last()->check(ValueOf(doc));
   const ValueKind kind = key == "tokenizer"       ? ValueKind::kTokenizer
                          : key == "chat_template" ? ValueKind::kFile
