@@ -227,27 +227,6 @@ std::string SpanTable(const ShareView& view) {
   return out + "</tbody></table></section>\n";
 }
 
-constexpr std::string_view kHeatmapSection =
-    R"(<section aria-labelledby="heat-title"><h2 id="heat-title">Tokens in common, agent by agent</h2>
-<p class="note">Hover or click a cell; with the keyboard, focus the picture and use the arrow keys. Agents stand in the order of
-their prompts, so that those that begin alike are neighbours.</p>
-<div class="controls">
-<div class="group" id="kinds" role="group" aria-label="What is shown"><button type="button" data-value="prefix" aria-pressed="true">exact prefix</button><button type="button" data-value="span" aria-pressed="false">moved spans</button></div>
-<div class="group" id="units" role="group" aria-label="Unit"><button type="button" data-value="share" aria-pressed="true">share</button><button type="button" data-value="tokens" aria-pressed="false">tokens</button></div>
-<div class="legend"><span>none</span><canvas id="ramp" width="120" height="10"></canvas><span id="most"></span></div>
-</div>
-<div class="split"><div class="scroll"><canvas id="heatmap" tabindex="0" role="img" aria-label="Heatmap of tokens in common; arrow keys choose a pair, its figures are read from the details"></canvas></div>
-<div class="details" id="pair" aria-live="polite"></div></div></section>
-)";
-
-constexpr std::string_view kIcicleSection =
-    R"(<section aria-labelledby="icicle-title"><h2 id="icicle-title">Prefix tree</h2>
-<p class="note">Left to right: tokens from the start of the prompt. Top to bottom: agents. Width is tokens, colour is how many
-prompts share them. Hover or click; with the keyboard, left and right go to parent and child, up and down to siblings.</p>
-<svg id="icicle" tabindex="0" role="img" aria-label="Prefix tree; arrow keys choose a part, its text is in the details"></svg>
-<div class="details" id="node" aria-live="polite"></div></section>
-)";
-
 }  // namespace
 
 std::string SharePage(const ShareView& view) {
@@ -266,8 +245,8 @@ std::string SharePage(const ShareView& view) {
       "not.</p></noscript>\n",
       Counted(report.agents.size(), "agent"), Escaped(view.tokenizer), view.block_size);
   out += Figures(report);
-  if (report.agents.size() > 1) out += kHeatmapSection;
-  out += kIcicleSection;
+  if (report.agents.size() > 1) out += Asset("heatmap.html");
+  out += Asset("icicle.html");
   out += SpanTable(view);
   out += fmt::format("<section aria-labelledby=\"agents-title\"><h2 id=\"agents-title\">Agents</h2>\n{}</section>\n",
                      AgentTable(report));
