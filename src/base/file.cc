@@ -56,20 +56,24 @@ Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t bytes_m
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return SystemError(path, "read", errno);
   if (S_ISDIR(info.st_mode)) return SystemError(path, "read", EISDIR);
+  const uint64_t size_expected = S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0;
+  const Error too_large = Exhausted(fmt::format("{} is larger than {} bytes", path.string(), bytes_max));
+  if (size_expected > bytes_max) return too_large;
+  constexpr uint64_t kChunkBytes = 1 << 18;
   std::string text;
-  if (S_ISREG(info.st_mode)) text.reserve(static_cast<size_t>(info.st_size));
-  constexpr size_t kChunkBytes = 1 << 18;
   for (;;) {
     const size_t size_before = text.size();
-    text.resize(size_before + kChunkBytes);
-    const ssize_t got = ::read(fd.get(), text.data() + size_before, kChunkBytes);
+    // The whole file and one byte more, so that a small file takes no more memory than it is long; then in chunks.
+    const size_t wanted = static_cast<size_t>(size_before < size_expected ? size_expected - size_before + 1
+                                              : size_before == size_expected && size_expected > 0 ? 1
+                                                                                                  : kChunkBytes);
+    text.resize(size_before + wanted);
+    const ssize_t got = ::read(fd.get(), text.data() + size_before, wanted);
     text.resize(size_before + (got > 0 ? static_cast<size_t>(got) : 0));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return SystemError(path, "read", errno);
     if (got == 0) return text;
-    if (text.size() > bytes_max) {
-      return Exhausted(fmt::format("{} is larger than {} bytes", path.string(), bytes_max));
-    }
+    if (text.size() > bytes_max) return too_large;
   }
 }
 

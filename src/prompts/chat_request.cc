@@ -7,12 +7,18 @@
 namespace weir {
 namespace {
 
+// "an array", "a string".
+std::string Kind(const Json& value) {
+  const std::string_view name = value.type_name();
+  return fmt::format("{} {}", name == "array" || name == "object" ? "an" : "a", name);
+}
+
 Status CheckContent(const Json& message, size_t position) {
   const Json* content = message.Find("content");
   if (content == nullptr || content->is_null() || content->is_string()) return {};
   if (!content->is_array()) {
     return InvalidArgument(
-        fmt::format("messages[{}].content is a {}, not a string, null or a list of parts", position, content->type_name()));
+        fmt::format("messages[{}].content is {}, not a string, null or a list of parts", position, Kind(*content)));
   }
   size_t index = 0;
   for (const Json& part : content->as_array()) {
@@ -29,13 +35,13 @@ Status CheckMessages(const Json& body) {
   const Json* messages = body.Find("messages");
   if (messages == nullptr) return InvalidArgument("not a chat request: it has no `messages`");
   if (!messages->is_array()) {
-    return InvalidArgument(fmt::format("`messages` is a {}, not an array", messages->type_name()));
+    return InvalidArgument(fmt::format("`messages` is {}, not an array", Kind(*messages)));
   }
   if (messages->as_array().empty()) return InvalidArgument("`messages` is empty", "remove the request or give it a message");
   size_t position = 0;
   for (const Json& message : messages->as_array()) {
     if (!message.is_object()) {
-      return InvalidArgument(fmt::format("messages[{}] is a {}, not an object", position, message.type_name()));
+      return InvalidArgument(fmt::format("messages[{}] is {}, not an object", position, Kind(message)));
     }
     const Json* role = message.Find("role");
     if (role == nullptr || !role->is_string() || role->as_string().empty()) {
@@ -44,7 +50,7 @@ Status CheckMessages(const Json& body) {
     WEIR_TRY(CheckContent(message, position));
     const Json* calls = message.Find("tool_calls");
     if (calls != nullptr && !calls->is_null() && !calls->is_array()) {
-      return InvalidArgument(fmt::format("messages[{}].tool_calls is a {}, not an array", position, calls->type_name()));
+      return InvalidArgument(fmt::format("messages[{}].tool_calls is {}, not an array", position, Kind(*calls)));
     }
     ++position;
   }
@@ -54,11 +60,11 @@ Status CheckMessages(const Json& body) {
 Status CheckTools(const Json& body) {
   const Json* tools = body.Find("tools");
   if (tools == nullptr || tools->is_null()) return {};
-  if (!tools->is_array()) return InvalidArgument(fmt::format("`tools` is a {}, not an array", tools->type_name()));
+  if (!tools->is_array()) return InvalidArgument(fmt::format("`tools` is {}, not an array", Kind(*tools)));
   size_t position = 0;
   for (const Json& tool : tools->as_array()) {
     if (!tool.is_object()) {
-      return InvalidArgument(fmt::format("tools[{}] is a {}, not an object", position, tool.type_name()));
+      return InvalidArgument(fmt::format("tools[{}] is {}, not an object", position, Kind(tool)));
     }
     ++position;
   }
@@ -69,7 +75,7 @@ Status CheckTools(const Json& body) {
 
 Result<ChatRequest> ChatRequest::From(Json body) {
   if (!body.is_object()) {
-    return InvalidArgument(fmt::format("not a chat request: a {}, not an object", body.type_name()));
+    return InvalidArgument(fmt::format("not a chat request: {}, not an object", Kind(body)));
   }
   if (body.Find("messages") == nullptr) {
     Json* wrapped = body.Find("body");

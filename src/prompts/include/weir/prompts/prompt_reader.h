@@ -82,6 +82,7 @@ struct PromptReadOptions {
   std::string model, lora, salt;                // of the Space; its tokenizer fingerprint comes from the tokenizer
   bool add_special_tokens = false;              // for text files; templates write their own
   int64_t now_local_s = 0;                      // for templates that print the date; see ChatRenderOptions
+  bool keep_requests = true;                    // fill PromptCall::request
   uint64_t prompt_bytes_max = uint64_t{1} << 30;
   // Called on the calling thread, about every 100 ms while reading lasts and once at the end.
   std::function<void(const ReadProgress&)> progress;
