@@ -176,12 +176,13 @@ std::vector<Outcome> MakeAll(std::vector<PromptItem>& items, const Tokenizer& to
   std::vector<std::thread> threads;
   for (size_t i = 0; i < count; ++i) threads.emplace_back(work);
   for (std::unique_lock lock(mutex); running > 0;) {
-    ended.wait_for(lock, kProgressEvery, [&] { return running == 0; });
+    if (ended.wait_for(lock, kProgressEvery, [&] { return running == 0; })) break;
     lock.unlock();
     report();
     lock.lock();
   }
   for (std::thread& thread : threads) thread.join();
+  report();
   return outcomes;
 }
 
