@@ -1,17 +1,14 @@
 #include "pretokenize.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "pretokenize_families.h"
 #include "pretokenize_fill.h"
+#include "pretokenize_regex.h"
 
 namespace weir {
-
-class RegexSplits {};
 
 InstructionSet BestInstructionSet() {
   static const InstructionSet best = pretokenize::HasAvx512() ? InstructionSet::kAvx512
@@ -28,7 +25,8 @@ Result<Pretokenizer> Pretokenizer::FromJson(const Json& pre_tokenizer) {
     out.family_ = static_cast<uint32_t>(*family);
     return out.Using(BestInstructionSet());
   }
-  return Unsupported(fmt::format("pre_tokenizer with the pattern {}", chain.splits.empty() ? "" : chain.splits[0].pattern));
+  WEIR_ASSIGN(out.regex_, RegexSplits::Compile(chain.splits));
+  return out;
 }
 
 Pretokenizer Pretokenizer::Using(InstructionSet set) const {
@@ -44,7 +42,7 @@ Pretokenizer Pretokenizer::Using(InstructionSet set) const {
 }
 
 size_t Pretokenizer::Next(std::string_view text, Cursor& cursor, std::span<uint32_t> ends) const {
-  return fill_(text, cursor.at, ends);
+  return regex_ == nullptr ? fill_(text, cursor.at, ends) : regex_->Next(text, cursor, ends);
 }
 
 }  // namespace weir

@@ -167,6 +167,23 @@ Result<Chain> ReadChain(const Json& pre_tokenizer) {
   return chain;
 }
 
+std::vector<Split> SplitsOf(Family family) {
+  const auto isolated = [](std::string_view pattern) { return Split{.pattern = std::string(pattern)}; };
+  if (family == Family::kGpt2Digits) return {isolated(kDigitsPattern), isolated(kGpt2Pattern)};
+  if (family == Family::kGpt2NumberRuns) {
+    return {{.pattern = std::string(kDigitsPattern), .behavior = Behavior::kContiguous}, isolated(kGpt2Pattern)};
+  }
+  std::vector<Split> out;
+  if (family == Family::kDeepSeek3) {
+    for (std::string_view pattern : kDeepSeekPatterns) out.push_back(isolated(pattern));
+    return out;
+  }
+  for (const KnownPattern& known : kWholePatterns) {
+    if (known.family == family && out.empty()) out.push_back(isolated(known.pattern));
+  }
+  return out;
+}
+
 std::optional<Family> Recognize(const std::vector<Split>& splits) {
   if (splits.size() == 1) return RecognizeWhole(splits[0]);
   if (splits.size() == 2 && splits[0].pattern == kDigitsPattern && RecognizeWhole(splits[1]) == Family::kGpt2) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "pretokenize_fill.h"
+#include "pretokenize_rules.h"
 #include "weir/base/result.h"
 #include "weir/codec/json.h"
 
@@ -28,6 +28,9 @@ struct Chain {
 
 // Digits becomes a Split on its characters. See Pretokenizer::FromJson for the errors.
 Result<Chain> ReadChain(const Json& pre_tokenizer);
+
+// The splits that define a family.
+std::vector<Split> SplitsOf(Family family);
 
 // By exact comparison of patterns.
 std::optional<Family> Recognize(const std::vector<Split>& splits);

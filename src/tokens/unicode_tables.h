@@ -27,5 +27,7 @@ extern const Composition kCompositions[];  // by first, then second
 extern const size_t kCompositionCount;
 extern const CombiningRange kCombiningRanges[];  // by first
 extern const size_t kCombiningRangeCount;
+extern const uint32_t kCategoryRuns[];  // first code point << 8 | Category (unicode_sets.h), by code point
+extern const size_t kCategoryRunCount;
 
 }  // namespace weir::unicode
