@@ -8,6 +8,7 @@
 #include <csignal>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -112,8 +113,12 @@ ExitCode RunCommand(Parser& parser, size_t index, const Environment& environment
     PrintError(name, settings.error(), json);
     return ExitCode::kBadConfig;
   }
-  if (!settings) settings = Settings::Load(Environment({}), {}, false, parser.settings);
-  Session session({name, environment, *std::move(settings), file, json}, out);
+  std::optional<Error> settings_error;
+  if (!settings) {
+    settings_error = settings.error();
+    settings = Settings::Load(Environment({}), {}, false, parser.settings);
+  }
+  Session session({name, environment, *std::move(settings), file, json, std::move(settings_error)}, out);
   const Result<ExitCode> ended = parser.bodies[index](session);
   return Finish(out, ended ? *ended : session.Fail(session.FailureCode(ended.error()), ended.error()), name, json);
 }

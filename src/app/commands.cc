@@ -4,8 +4,8 @@ namespace weir {
 
 std::span<const Command> Commands() {
   static const std::vector<Command> kCommands = {
-      ShareCommand(), ExplainCommand(), LayoutCommand(),     DemoCommand(), TokenizeCommand(), HashCommand(),
-      BenchCommand(), ConfigCommand(),  CompletionCommand(), ManCommand(),  VersionCommand(),
+      ShareCommand(), ExplainCommand(), LayoutCommand(), DemoCommand(),       TokenizeCommand(), HashCommand(),
+      BenchCommand(), DoctorCommand(),  ConfigCommand(), CompletionCommand(), ManCommand(),      VersionCommand(),
   };
   return kCommands;
 }

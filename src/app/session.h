@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -54,12 +55,14 @@ class Session {
     Settings settings;
     std::filesystem::path config_file;
     bool json = false;
+    std::optional<Error> settings_error{};  // the settings could not be read and are the defaults
   };
 
   Session(Parts parts, Output& out);
 
   const Environment& environment() const { return parts_.environment; }
   const Settings& settings() const { return parts_.settings; }
+  const std::optional<Error>& settings_error() const { return parts_.settings_error; }
   const std::filesystem::path& config_file() const { return parts_.config_file; }
   bool json() const { return parts_.json; }
   Output& out() { return out_; }

@@ -12,7 +12,10 @@ namespace {
 
 char Lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
 
-size_t AllowedEdits(std::string_view name) { return std::max<size_t>(name.size() >= 4 ? 2 : 1, name.size() / 3); }
+size_t AllowedEdits(std::string_view a, std::string_view b) {
+  const size_t longer = std::max(a.size(), b.size());
+  return std::max<size_t>(longer >= 4 ? 2 : 1, longer / 3);
+}
 
 }  // namespace
 
@@ -39,10 +42,10 @@ std::string Nearest(std::string_view name, std::span<const std::string> names) {
   constexpr size_t kLongest = 200;  // a longer word is no mistyped name
   if (name.empty() || name.size() > kLongest) return {};
   const std::string* best = nullptr;
-  size_t best_distance = AllowedEdits(name) + 1;
+  size_t best_distance = 0;
   for (const std::string& candidate : names) {
     const size_t distance = EditDistance(name, candidate);
-    if (distance < best_distance) {
+    if (distance <= AllowedEdits(name, candidate) && (best == nullptr || distance < best_distance)) {
       best = &candidate;
       best_distance = distance;
     }
