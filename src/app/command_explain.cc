@@ -38,11 +38,8 @@ Result<ExitCode> ExplainPair(const Options& options, Session& session, const Pro
 }
 
 Result<ExitCode> ExplainAll(Session& session, const PromptInput& input, Encoder& encoder) {
+  WEIR_TRY(NeedTwoAgents(session, input.prompts, "a break takes two prompts"));
   const Agents agents = AgentsOf(input.prompts);
-  if (agents.contexts.size() < 2) {
-    return session.As(ExitCode::kBadData, InvalidArgument(fmt::format("only one agent: {}", agents.names.front()),
-                                                          "a break takes two prompts: give another file or folder"));
-  }
   auto progress = session.StartProgress("comparing");
   WEIR_ASSIGN(const std::vector<GroupBreak> breaks, ExplainBreaks(agents.contexts, &encoder));
   progress.reset();

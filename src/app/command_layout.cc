@@ -11,6 +11,7 @@ namespace {
 
 Result<ExitCode> Run(const PromptFlags& flags, Session& session) {
   WEIR_ASSIGN(const PromptInput input, ReadPromptInput(session, flags));
+  if (input.prompts.calls.size() < 2) WEIR_TRY(NeedTwoAgents(session, input.prompts, "a layout takes two calls"));
   const std::vector<LayoutCall> calls = LayoutCallsOf(input.prompts.calls);
   LayoutOptions options;
   options.cache_tokens = session.settings().Count("cache_tokens");

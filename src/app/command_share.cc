@@ -24,6 +24,7 @@ Status WritePage(Session& session, const std::string& file, const ShareView& vie
 
 Result<ExitCode> Run(const Options& options, Session& session) {
   WEIR_ASSIGN(const PromptInput input, ReadPromptInput(session, options.input));
+  WEIR_TRY(NeedTwoAgents(session, input.prompts, "sharing takes two prompts"));
   const Agents agents = AgentsOf(input.prompts);
   ShareOptions share_options;
   if (!options.target.empty()) {

@@ -103,6 +103,17 @@ Agents AgentsOf(const PromptSet& prompts) {
   return agents;
 }
 
+Status NeedTwoAgents(Session& session, const PromptSet& prompts, std::string_view purpose) {
+  const std::vector<size_t> last = prompts.LastCalls();
+  if (last.size() > 1) return {};
+  const std::string& agent = prompts.calls[last.front()].agent;
+  const size_t calls = prompts.calls.size();
+  std::string hint = fmt::format("{}: give another file, or a folder with one file per agent", purpose);
+  if (calls > 1)
+    hint = fmt::format("compare its own calls: weir explain ... --a '{}#{}' --b '{}#{}'", agent, calls - 1, agent, calls);
+  return session.As(ExitCode::kBadData, InvalidArgument(fmt::format("only one agent: {}", agent), std::move(hint)));
+}
+
 Result<size_t> FindAgent(Session& session, const Agents& agents, const std::string& name) {
   const auto found = std::find(agents.names.begin(), agents.names.end(), name);
   if (found != agents.names.end()) return static_cast<size_t>(found - agents.names.begin());

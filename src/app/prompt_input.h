@@ -48,6 +48,9 @@ struct Agents {
 };
 Agents AgentsOf(const PromptSet& prompts);
 
+// An error unless there are two agents to compare. `purpose` is "a break takes two prompts".
+Status NeedTwoAgents(Session& session, const PromptSet& prompts, std::string_view purpose);
+
 // Position of the agent; a usage error with the nearest name when there is none.
 Result<size_t> FindAgent(Session& session, const Agents& agents, const std::string& name);
 

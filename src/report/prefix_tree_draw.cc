@@ -78,6 +78,7 @@ class Drawing {
 
   std::string Names(const PrefixNode& node) const {
     const ShareReport& report = view_.report;
+    if (node.count == 2 && report.agents.size() == 2) return "both agents";
     if (node.count == report.agents.size()) return fmt::format("all {}", Counted(node.count, "agent"));
     if (node.count > kNamesMax) {
       const std::string first = FitWidth(Visible(report.agents[report.order[node.first]].agent), 20);
