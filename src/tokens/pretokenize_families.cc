@@ -24,6 +24,9 @@ constexpr KnownPattern kWholePatterns[] = {
     {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|)"
      R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
      Family::kCl100k},
+    // The same as tiktoken writes it; the possessive quantifiers change nothing.
+    {R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)",
+     Family::kCl100k},
     // Qwen 1.5 to 3.
     {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|)"
      R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",

@@ -307,6 +307,21 @@ std::string NastyText(Random& random) {
   return text;
 }
 
+TEST(PretokenizeProperty, TiktokensWayOfWritingCl100kIsTheSame) {
+  const std::string pattern =
+      R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)";
+  const Pretokenizer known = OfPattern(pattern);
+  ASSERT_TRUE(known.resumable());
+  const auto oracle = RegexSplits::Compile({{.pattern = pattern}});
+  ASSERT_TRUE(oracle.has_value()) << oracle.error().ToString();
+  const uint64_t seed = Seed();
+  Random random(seed);
+  for (int i = 0; i < 250; ++i) {
+    const std::string text = NastyText(random);
+    ASSERT_EQ(Ends(known, text, 1000), Ends(**oracle, text, 1000)) << "seed " << seed << ", text " << JsonQuote(text);
+  }
+}
+
 // The scanners, wide and scalar, and the regular expression engine are independent of each other.
 TEST(PretokenizeProperty, EveryInstructionSetCutsAsTheExpressionsDo) {
   const uint64_t seed = Seed();

@@ -124,8 +124,11 @@ class Translator {
       return false;
     }
     last_literal_.reset();
-    if (is_interval && (Sees("?") || Sees("+"))) return Refuse("a modifier after {n,m}");
-    if (Take("?")) {
+    if (is_interval && Sees("?")) return Refuse("'?' after {n,m}");
+    if (is_interval && Take("+")) {
+      text += ")+";  // in Ruby's syntax a repetition of the repetition
+      out_.insert(atom_begin, "(?:");
+    } else if (Take("?")) {
       text += '?';
     } else if (Take("+")) {
       text += '+';
@@ -184,8 +187,17 @@ class Translator {
   }
 
   Result<bool> Class(const CodePointSet& set) {
-    if (ignore_case_) return Refuse("a character class where case is ignored");
-    out_ += ClassText(set);
+    last_literal_.reset();
+    if (!ignore_case_) {
+      out_ += ClassText(set);
+      return false;
+    }
+    if (!set.empty() && set.ranges().back().last >= 0x80) return Refuse("a class beyond ASCII where case is ignored");
+    CodePointSet folded;
+    for (uint32_t c = 0; c < 0x80; ++c) {
+      if (set.Contains(c)) folded = folded.Union(Folded(c));
+    }
+    out_ += ClassText(folded);
     return false;
   }
 
