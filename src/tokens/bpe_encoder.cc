@@ -46,7 +46,26 @@ BpeEncoder::BpeEncoder(const TokenizerParts& parts)
       model_(&parts.model),
       joints_(parts.model.tables().joints),
       parts_differ_(parts.model.ignore_merges()),
-      merger_(parts.model) {}
+      merger_(parts.model),
+      bulk_merger_(parts.model) {}
+
+template <typename Emit>
+void BpeEncoder::ForEachPart(std::string_view word, const Emit& emit) const {
+  size_t begin = 0;
+  size_t length = CharLength(static_cast<uint8_t>(word[0]));
+  char32_t left = DecodeChar(word.data(), length);
+  for (size_t at = length; at < word.size(); at += length) {
+    const auto lead = static_cast<uint8_t>(word[at]);
+    length = CharLength(lead);
+    const char32_t right = DecodeChar(word.data() + at, length);
+    if (!joints_.MayJoin(left, right, static_cast<uint8_t>(word[at - 1]), lead)) {
+      emit(begin, at);
+      begin = at;
+    }
+    left = right;
+  }
+  emit(begin, word.size());
+}
 
 Status BpeEncoder::Encode(std::string_view text, const EncodeOptions& options, Encoding& out) {
   if (text.size() >= UINT32_MAX)
@@ -157,39 +176,121 @@ void BpeEncoder::EncodeBatch(const char* text, const char* text_end, size_t begi
     }
     from = ends_[i];
   }
-  from = begin;
+  EmitBatch(text, begin, count, base);
+}
+
+void BpeEncoder::EmitBatch(const char* text, size_t begin, size_t count, uint32_t base) {
+  const WordEntry* slots = cache_.slots();
+  size_t mask = cache_.mask();
+  bool learnt = false;
+  // In registers: the stores below could alias the members.
+  uint32_t* ids = ids_ + count_;
+  uint32_t* begins = begins_ + count_;
+  size_t from = begin;
   for (size_t i = 0; i < count; ++i) {
-    const WordEntry& entry = slots[hashes_[i] & mask];
+    const WordEntry* entry = &slots[hashes_[i] & mask];
     const auto place = base + static_cast<uint32_t>(from);
-    const uint32_t tokens = entry.layout >> 24;
-    if (entry.key == keys_[i] && tokens != kManyTokens) [[likely]] {
-      StoreEntry(entry, place, ids_ + count_, begins_ + count_);
-      count_ += tokens;
-    } else {
+    uint32_t tokens = entry->layout >> 24;
+    if (!(entry->key == keys_[i]) || tokens == kManyTokens) [[unlikely]] {
+      count_ = static_cast<size_t>(ids - ids_);
       const std::string_view word(text + from, ends_[i] - from);
-      if (word.size() <= kShortWordBytes) {
+      const bool is_short = word.size() <= kShortWordBytes;
+      if (!learnt && !(is_short ? cache_.Find(keys_[i], hashes_[i]) != nullptr : cache_.FindLong(word, hashes_[i]) != nullptr)) {
+        LearnBatch(text, from, i, count);
+        slots = cache_.slots();
+        mask = cache_.mask();
+        learnt = true;
+      }
+      if (is_short) {
         EmitShort(keys_[i], hashes_[i], word, place, false);
       } else {
         EmitLong(word, hashes_[i], place);
       }
+      ids = ids_ + count_;
+      begins = begins_ + count_;
+    } else {
+      StoreEntry(*entry, place, ids, begins);
+      ids += tokens;
+      begins += tokens;
     }
     from = ends_[i];
   }
+  count_ = static_cast<size_t>(ids - ids_);
+}
+
+void BpeEncoder::LearnBatch(const char* text, size_t from, size_t first, size_t count) {
+  unknown_.clear();
+  for (size_t i = first; i < count; ++i) {
+    const std::string_view word(text + from, ends_[i] - from);
+    from = ends_[i];
+    if (word.size() <= kShortWordBytes) {
+      if (cache_.Find(keys_[i], hashes_[i]) == nullptr) unknown_.push_back({keys_[i], hashes_[i], word, false});
+    } else if (word.size() <= kLongWordBytes && cache_.FindLong(word, hashes_[i]) == nullptr) {
+      CollectParts(word);
+    }
+  }
+  cache_.Reserve(unknown_.size() + count);
+  for (const Unknown& unknown : unknown_) {
+    __builtin_prefetch(&cache_.slots()[unknown.hash & cache_.mask()]);
+    __builtin_prefetch(model_->ShortWordSlot(unknown.key));
+  }
+  unmerged_.clear();
+  size_t kept = 0;
+  for (const Unknown& unknown : unknown_) {
+    if (cache_.Find(unknown.key, unknown.hash) != nullptr) continue;
+    const uint32_t id = FindDirect(unknown.key, unknown.word, unknown.is_part);
+    if (id != kNone) {
+      const uint32_t zero = 0;
+      cache_.Add(unknown.key, unknown.hash, &id, &zero, 1);
+    } else {
+      unmerged_.push_back(unknown.word);
+      unknown_[kept++] = unknown;
+    }
+  }
+  bulk_merger_.Merge(unmerged_, [this](size_t i, const uint32_t* ids, const uint32_t* begins, size_t tokens) {
+    const Unknown& unknown = unknown_[i];
+    if (cache_.Find(unknown.key, unknown.hash) == nullptr) cache_.Add(unknown.key, unknown.hash, ids, begins, tokens);
+  });
+}
+
+WordKey BpeEncoder::PartKey(std::string_view part) const {
+  WordKey key = MakeWordKey(part);
+  if (parts_differ_) key.high |= kPartMark;
+  return key;
+}
+
+void BpeEncoder::CollectParts(std::string_view word) {
+  ForEachPart(word, [&](size_t begin, size_t end) {
+    const std::string_view part = word.substr(begin, end - begin);
+    if (part.size() > kShortWordBytes) return;
+    const WordKey key = PartKey(part);
+    unknown_.push_back({key, HashWord(key), part, true});
+  });
+}
+
+uint32_t BpeEncoder::FindDirect(WordKey key, std::string_view word, bool is_part) const {
+  if (!is_part || !parts_differ_) return model_->FindShortWord(key);
+  const uint32_t id = model_->FindShortWord(MakeWordKey(word));
+  return id != kNone && (model_->tables().token_kinds[id] & kMerges) == 0 ? kNone : id;
 }
 
 void BpeEncoder::EmitShort(WordKey key, uint64_t hash, std::string_view word, uint32_t from, bool is_part) {
   const WordEntry* entry = cache_.Find(key, hash);
   if (entry == nullptr) {
-    uint32_t id = is_part && parts_differ_ ? model_->FindShortWord(MakeWordKey(word)) : model_->FindShortWord(key);
-    if (id != kNone && is_part && parts_differ_ && (model_->tables().token_kinds[id] & kMerges) == 0) id = kNone;
+    const uint32_t id = FindDirect(key, word, is_part);
+    const uint32_t zero = 0;
     if (id != kNone) {
-      const uint32_t zero = 0;
       entry = cache_.Add(key, hash, &id, &zero, 1);
+      if (entry == nullptr) {
+        ids_[count_] = id;
+        begins_[count_++] = from;
+        return;
+      }
     } else {
       const size_t count = merger_.Merge(word);
       entry = cache_.Add(key, hash, merger_.ids(), merger_.begins(), count);
+      if (entry == nullptr) return EmitMerged(word, from);
     }
-    if (entry == nullptr) return EmitMerged(word, from);
   }
   EmitEntry(*entry, from);
 }
@@ -240,28 +341,13 @@ void BpeEncoder::EmitLong(std::string_view word, uint64_t hash, uint32_t from) {
 }
 
 void BpeEncoder::EmitParts(std::string_view word, uint32_t from) {
-  const auto emit = [&](size_t begin, size_t end) {
+  ForEachPart(word, [&](size_t begin, size_t end) {
     const std::string_view part = word.substr(begin, end - begin);
     const auto place = from + static_cast<uint32_t>(begin);
     if (part.size() > kShortWordBytes) return EmitMerged(part, place);
-    WordKey key = MakeWordKey(part);
-    if (parts_differ_) key.high |= kPartMark;
+    const WordKey key = PartKey(part);
     EmitShort(key, HashWord(key), part, place, true);
-  };
-  size_t begin = 0;
-  size_t length = CharLength(static_cast<uint8_t>(word[0]));
-  char32_t left = DecodeChar(word.data(), length);
-  for (size_t at = length; at < word.size(); at += length) {
-    const auto lead = static_cast<uint8_t>(word[at]);
-    length = CharLength(lead);
-    const char32_t right = DecodeChar(word.data() + at, length);
-    if (!joints_.MayJoin(left, right, static_cast<uint8_t>(word[at - 1]), lead)) {
-      emit(begin, at);
-      begin = at;
-    }
-    left = right;
-  }
-  emit(begin, word.size());
+  });
 }
 
 size_t BpeEncoder::FindStableCut(std::string_view) { return 0; }

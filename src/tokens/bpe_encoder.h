@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "added_tokens.h"
 #include "bpe_merge.h"
@@ -50,7 +51,19 @@ class BpeEncoder final : public Encoder {
   // A stretch without any added token.
   void EncodePlain(std::string_view stretch, uint32_t base);
   void EncodeWords(std::string_view text, uint32_t base);
+  // `count` words that end at ends_ and begin at `begin`: keys and hashes, then tokens.
   void EncodeBatch(const char* text, const char* text_end, size_t begin, size_t count, uint32_t base);
+  void EmitBatch(const char* text, size_t begin, size_t count, uint32_t base);
+
+  // Fills the cache with the words of the batch from `first` on (which begins at `from`) that it lacks, many at a time.
+  void LearnBatch(const char* text, size_t from, size_t first, size_t count);
+  void CollectParts(std::string_view word);
+  // Calls emit(begin, end) for the parts of a word that merge apart from each other.
+  template <typename Emit>
+  void ForEachPart(std::string_view word, const Emit& emit) const;
+  WordKey PartKey(std::string_view part) const;
+  // The token of a whole word or part, found without merging, or kNone.
+  uint32_t FindDirect(WordKey key, std::string_view word, bool is_part) const;
 
   // One word, by whatever way finds it. `from` is where the word begins in the output's terms.
   void EmitShort(WordKey key, uint64_t hash, std::string_view word, uint32_t from, bool is_part);
@@ -65,6 +78,7 @@ class BpeEncoder final : public Encoder {
   CharJoints joints_;
   bool parts_differ_;  // a part of a word is not looked up like a whole one (ignore_merges)
   WordMerger merger_;
+  BulkMerger bulk_merger_;
   WordCache cache_;
 
   // The output while Encode() runs.
@@ -73,6 +87,16 @@ class BpeEncoder final : public Encoder {
   uint32_t* begins_ = nullptr;
   size_t count_ = 0;
   size_t room_ = 0;
+
+  // A word or a part of one that the cache may lack.
+  struct Unknown {
+    WordKey key;
+    uint64_t hash;
+    std::string_view word;
+    bool is_part;
+  };
+  std::vector<Unknown> unknown_;
+  std::vector<std::string_view> unmerged_;
 
   std::array<uint32_t, kBatch> ends_;
   std::array<WordKey, kBatch> keys_;

@@ -136,4 +136,78 @@ size_t WordMerger::MergeMany(size_t count) {
   return out;
 }
 
+namespace {
+
+constexpr unsigned kLaneBits = 4;
+static_assert(BulkMerger::kSymbolsMax == size_t{1} << kLaneBits);
+uint32_t LaneKey(uint32_t rank, size_t place) {
+  return rank == kNone ? kNoPair : rank << kLaneBits | static_cast<uint32_t>(place);
+}
+
+}  // namespace
+
+void BulkMerger::Start(Lane& lane, std::string_view word, size_t index) {
+  const uint32_t* const byte_ids = model_->tables().byte_ids.data();
+  lane.word = index;
+  uint32_t count = 0;
+  for (size_t i = 0; i < word.size(); ++i) {
+    const uint32_t id = byte_ids[static_cast<uint8_t>(word[i])];
+    if (id == kNone) continue;
+    lane.ids[count] = id;
+    lane.begins[count] = static_cast<uint32_t>(i);
+    if (count > 0) model_->PrefetchRank(lane.ids[count - 1], id);
+    ++count;
+  }
+  lane.count = count;
+  lane.live = (1u << count) - 1;
+  lane.fresh = true;
+}
+
+bool BulkMerger::Step(Lane& lane) {
+  uint32_t* const ids = lane.ids;
+  uint32_t* const keys = lane.keys;
+  if (lane.fresh) {
+    lane.fresh = false;
+    for (size_t i = 0; i + 1 < lane.count; ++i) keys[i] = LaneKey(model_->Rank(ids[i], ids[i + 1]), i);
+    for (size_t i = lane.count == 0 ? 0 : lane.count - 1; i < kSymbolsMax; ++i) keys[i] = kNoPair;
+  } else {
+    const size_t place = lane.touched;
+    keys[place] = lane.after == kNoPlace ? kNoPair : LaneKey(model_->Rank(ids[place], ids[lane.after]), place);
+    if (lane.before != kNoPlace) keys[lane.before] = LaneKey(model_->Rank(ids[lane.before], ids[place]), lane.before);
+  }
+  const uint32_t key = LeastOf(keys, kSymbolsMax);
+  if (key == kNoPair) return false;
+  const uint32_t place = key & (kSymbolsMax - 1);
+  const uint32_t above = lane.live & (~1u << place);
+  const auto gone = static_cast<uint32_t>(std::countr_zero(above));
+  const uint32_t beyond = above & (above - 1);
+  const uint32_t below = lane.live & ((1u << place) - 1);
+  lane.live &= ~(1u << gone);
+  keys[gone] = kNoPair;
+  const uint32_t product = model_->tables().products[key >> kLaneBits];
+  ids[place] = product;
+  lane.touched = place;
+  lane.after = kNoPlace;
+  lane.before = kNoPlace;
+  if (beyond != 0) {
+    lane.after = static_cast<uint32_t>(std::countr_zero(beyond));
+    model_->PrefetchRank(product, ids[lane.after]);
+  }
+  if (below != 0) {
+    lane.before = 31u - static_cast<uint32_t>(std::countl_zero(below));
+    model_->PrefetchRank(ids[lane.before], product);
+  }
+  return true;
+}
+
+size_t BulkMerger::Finish(Lane& lane) {
+  size_t out = 0;
+  for (uint32_t live = lane.live; live != 0; live &= live - 1) {
+    const auto place = static_cast<size_t>(std::countr_zero(live));
+    lane.ids[out] = lane.ids[place];
+    lane.begins[out++] = lane.begins[place];
+  }
+  return out;
+}
+
 }  // namespace weir::bpe

@@ -1,7 +1,9 @@
 #pragma once
 // Merging one word: bytes to tokens by the model's merge list.
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -36,6 +38,70 @@ class WordMerger {
   // For words of many symbols: neighbours and rank of the pair that starts at each, and a heap of (rank, place).
   std::vector<uint32_t> next_, previous_, ranks_;
   std::vector<uint64_t> heap_;
+};
+
+// Merges many words at once. Looking up a pair mostly waits for memory, so several words take turns, each asking for its
+// next pairs before the others go on. One thread at a time. Must not outlive the model.
+class BulkMerger {
+ public:
+  static constexpr size_t kSymbolsMax = 16;
+
+  explicit BulkMerger(const BpeModel& model) : model_(&model) {}
+
+  // Merges every word and calls done(index of the word, ids, begins, count), in any order.
+  // REQUIRES: words of 1 to kSymbolsMax bytes.
+  template <typename Done>
+  void Merge(std::span<const std::string_view> words, const Done& done) {
+    size_t next = 0;
+    size_t busy = 0;
+    for (; busy < kLanes && next < words.size(); ++busy, ++next) Start(lanes_[busy], words[next], next);
+    while (busy > 0) {
+      for (size_t i = 0; i < busy;) {
+        Lane& lane = lanes_[i];
+        if (Step(lane)) {
+          ++i;
+          continue;
+        }
+        const size_t count = Finish(lane);
+        done(lane.word, lane.ids, lane.begins, count);
+        if (next < words.size()) {
+          Start(lane, words[next], next);
+          ++next;
+          ++i;
+        } else if (--busy != i) {
+          lanes_[i] = lanes_[busy];
+        }
+      }
+    }
+  }
+
+ private:
+  static constexpr size_t kLanes = 8;
+  static constexpr uint32_t kNoPlace = kSymbolsMax;
+
+  // A word under way. Pairs whose ranks were asked for but not read yet: all of them at first, then those of the two
+  // places that the last merge touched.
+  struct Lane {
+    size_t word = 0;
+    uint32_t live = 0;  // bit per symbol that is not merged away
+    uint32_t count = 0;
+    bool fresh = true;
+    uint32_t touched = kNoPlace;  // the product's place
+    uint32_t before = kNoPlace;   // the place before it
+    uint32_t after = kNoPlace;    // the place after it
+    alignas(16) uint32_t ids[kSymbolsMax];
+    alignas(16) uint32_t keys[kSymbolsMax];  // rank above place
+    uint32_t begins[kSymbolsMax];
+  };
+
+  void Start(Lane& lane, std::string_view word, size_t index);
+  // One merge; false when none is left.
+  bool Step(Lane& lane);
+  // Packs the symbols that are left; returns how many.
+  static size_t Finish(Lane& lane);
+
+  const BpeModel* model_;
+  std::array<Lane, kLanes> lanes_;
 };
 
 }  // namespace weir::bpe
