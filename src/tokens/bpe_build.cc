@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "bpe_merge.h"
@@ -10,6 +11,7 @@
 #include "byte_alphabet.h"
 #include "char_joints.h"
 #include "weir/codec/json.h"
+#include "weir/codec/utf8.h"
 
 namespace weir::bpe {
 namespace {
@@ -73,6 +75,8 @@ class ModelBuilder {
     JudgeTokens();
     PlaceWords();
     model_.UseOwned();
+    PlaceChars();
+    model_.UseOwned();
     return std::move(model_);
   }
 
@@ -83,6 +87,7 @@ class ModelBuilder {
   Result<uint32_t> ProductOf(std::string_view left, std::string_view right, uint32_t guess);
   void JudgeTokens();
   void PlaceWords();
+  void PlaceChars();
 
   const ModelSource& source_;
   TextIndex index_;
@@ -230,6 +235,73 @@ void ModelBuilder::PlaceWords() {
     while (owned.short_words[slot].layout != 0) slot = slot + 1 == owned.short_words.size() ? 0 : slot + 1;
     owned.short_words[slot] = {key, {id, 0, 0}, uint32_t{1} << 24};
   }
+}
+
+// The least rank of a merge in which a token meets each kind of neighbour.
+struct NeighbourRanks {
+  std::vector<std::array<uint32_t, 2>> as_right;  // by token; the left one ends with an ASCII byte, or another
+  std::vector<std::array<uint32_t, 2>> as_left;   // by token; the right one begins with an ASCII byte, or another
+};
+
+static NeighbourRanks FindNeighbourRanks(const BpeModel& model) {
+  const std::array<uint32_t, 2> none{kNone, kNone};
+  NeighbourRanks ranks{std::vector(model.vocab_size(), none), std::vector(model.vocab_size(), none)};
+  for (const uint64_t entry : model.tables().pairs) {
+    if (entry == kFreePair) continue;
+    const auto left = static_cast<uint32_t>(entry >> 40);
+    const auto right = static_cast<uint32_t>(entry >> 20) & (kSymbolsMax - 1);
+    const auto rank = static_cast<uint32_t>(entry & 0xfffff);
+    if (model.Kind(left) != kBytes || model.Kind(right) != kBytes) continue;
+    uint32_t& as_right = ranks.as_right[right][static_cast<uint8_t>(model.Bytes(left).back()) >= 0x80];
+    uint32_t& as_left = ranks.as_left[left][static_cast<uint8_t>(model.Bytes(right).front()) >= 0x80];
+    as_right = std::min(as_right, rank);
+    as_left = std::min(as_left, rank);
+  }
+  return ranks;
+}
+
+// The char_starts entry of a character: it merges by itself, step by step, and a neighbour may interfere when a merge
+// with it ranks before the step that is due, or when the whole token's merges rank before its own making.
+static uint32_t JudgeChar(const BpeModel& model, const NeighbourRanks& ranks, std::string_view bytes) {
+  std::vector<uint32_t> symbols;
+  for (const char c : bytes) symbols.push_back(model.tables().byte_ids[static_cast<uint8_t>(c)]);
+  if (std::find(symbols.begin(), symbols.end(), kNone) != symbols.end()) return 0;
+  uint32_t flags = kBesideLeftAscii | kBesideLeftOther | kBesideRightAscii | kBesideRightOther;
+  const auto demand_later = [&](uint32_t rank) {
+    for (const unsigned other : {0u, 1u}) {
+      if (ranks.as_right[symbols.front()][other] <= rank) flags &= ~(kBesideLeftAscii << other);
+      if (ranks.as_left[symbols.back()][other] <= rank) flags &= ~(kBesideRightAscii << other);
+    }
+  };
+  uint32_t last = 0;
+  while (symbols.size() > 1) {
+    uint32_t least = kNone;
+    size_t place = 0;
+    for (size_t i = 0; i + 1 < symbols.size(); ++i) {
+      const uint32_t rank = model.Rank(symbols[i], symbols[i + 1]);
+      if (rank < least) least = rank, place = i;
+    }
+    if (least == kNone) return 0;
+    demand_later(least);
+    last = std::max(last, least);
+    symbols[place] = model.tables().products[least];
+    symbols.erase(symbols.begin() + static_cast<ptrdiff_t>(place) + 1);
+  }
+  demand_later(last);
+  return symbols[0] | flags;
+}
+
+void ModelBuilder::PlaceChars() {
+  std::vector<uint32_t> starts(kCharStarts, 0);
+  const NeighbourRanks ranks = FindNeighbourRanks(model_);
+  for (uint32_t id = 0; id < model_.vocab_size(); ++id) {
+    if ((model_.tables().token_kinds[id] & kMerges) == 0) continue;
+    const std::string_view bytes = model_.Bytes(id);
+    const auto lead = static_cast<uint8_t>(bytes[0]);
+    if (lead < 0xc2 || lead >= 0xf0 || bytes.size() != CharLength(lead) || !IsValidUtf8(bytes)) continue;
+    starts[DecodeChar(bytes.data(), bytes.size())] = JudgeChar(model_, ranks, bytes);
+  }
+  model_.owned_->char_starts = std::move(starts);
 }
 
 Result<BpeModel> BpeModel::Build(const ModelSource& source) { return ModelBuilder(source).Build(); }

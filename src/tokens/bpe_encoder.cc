@@ -195,7 +195,8 @@ void BpeEncoder::EmitBatch(const char* text, size_t begin, size_t count, uint32_
       count_ = static_cast<size_t>(ids - ids_);
       const std::string_view word(text + from, ends_[i] - from);
       const bool is_short = word.size() <= kShortWordBytes;
-      if (!learnt && !(is_short ? cache_.Find(keys_[i], hashes_[i]) != nullptr : cache_.FindLong(word, hashes_[i]) != nullptr)) {
+      if (!learnt &&
+          !(is_short ? cache_.Find(keys_[i], hashes_[i]) != nullptr : cache_.FindLong(word, hashes_[i]) != nullptr)) {
         LearnBatch(text, from, i, count);
         slots = cache_.slots();
         mask = cache_.mask();
@@ -226,22 +227,27 @@ void BpeEncoder::LearnBatch(const char* text, size_t from, size_t first, size_t 
     if (word.size() <= kShortWordBytes) {
       if (cache_.Find(keys_[i], hashes_[i]) == nullptr) unknown_.push_back({keys_[i], hashes_[i], word, false});
     } else if (word.size() <= kLongWordBytes && cache_.FindLong(word, hashes_[i]) == nullptr) {
-      CollectParts(word);
+      CollectParts(word, hashes_[i]);
     }
   }
   cache_.Reserve(unknown_.size() + count);
   for (const Unknown& unknown : unknown_) {
+    if (unknown.word.size() > kShortWordBytes) continue;
     __builtin_prefetch(&cache_.slots()[unknown.hash & cache_.mask()]);
     __builtin_prefetch(model_->ShortWordSlot(unknown.key));
   }
   unmerged_.clear();
   size_t kept = 0;
   for (const Unknown& unknown : unknown_) {
-    if (cache_.Find(unknown.key, unknown.hash) != nullptr) continue;
-    const uint32_t id = FindDirect(unknown.key, unknown.word, unknown.is_part);
-    if (id != kNone) {
-      const uint32_t zero = 0;
+    const bool is_short = unknown.word.size() <= kShortWordBytes;
+    if (is_short && cache_.Find(unknown.key, unknown.hash) != nullptr) continue;
+    const uint32_t id =
+        is_short ? FindDirect(unknown.key, unknown.word, unknown.is_part) : model_->FindLongWord(unknown.word);
+    const uint32_t zero = 0;
+    if (id != kNone && is_short) {
       cache_.Add(unknown.key, unknown.hash, &id, &zero, 1);
+    } else if (id != kNone) {
+      cache_.AddLong(unknown.word, unknown.hash, &id, &zero, 1);
     } else {
       unmerged_.push_back(unknown.word);
       unknown_[kept++] = unknown;
@@ -249,6 +255,11 @@ void BpeEncoder::LearnBatch(const char* text, size_t from, size_t first, size_t 
   }
   bulk_merger_.Merge(unmerged_, [this](size_t i, const uint32_t* ids, const uint32_t* begins, size_t tokens) {
     const Unknown& unknown = unknown_[i];
+    if (unknown.word.size() > kShortWordBytes) {
+      if (cache_.FindLong(unknown.word, unknown.hash) == nullptr)
+        cache_.AddLong(unknown.word, unknown.hash, ids, begins, tokens);
+      return;
+    }
     if (cache_.Find(unknown.key, unknown.hash) == nullptr) cache_.Add(unknown.key, unknown.hash, ids, begins, tokens);
   });
 }
@@ -259,10 +270,14 @@ WordKey BpeEncoder::PartKey(std::string_view part) const {
   return key;
 }
 
-void BpeEncoder::CollectParts(std::string_view word) {
+void BpeEncoder::CollectParts(std::string_view word, uint64_t hash) {
   ForEachPart(word, [&](size_t begin, size_t end) {
     const std::string_view part = word.substr(begin, end - begin);
-    if (part.size() > kShortWordBytes) return;
+    if (part.size() > kShortWordBytes) {
+      const bool is_whole = part.size() == word.size() && part.size() <= BulkMerger::kSymbolsMax;
+      if (is_whole) unknown_.push_back({kLongWordKey, hash, part, false});
+      return;
+    }
     const WordKey key = PartKey(part);
     unknown_.push_back({key, HashWord(key), part, true});
   });

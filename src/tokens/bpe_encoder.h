@@ -57,7 +57,7 @@ class BpeEncoder final : public Encoder {
 
   // Fills the cache with the words of the batch from `first` on (which begins at `from`) that it lacks, many at a time.
   void LearnBatch(const char* text, size_t from, size_t first, size_t count);
-  void CollectParts(std::string_view word);
+  void CollectParts(std::string_view word, uint64_t hash);
   // Calls emit(begin, end) for the parts of a word that merge apart from each other.
   template <typename Emit>
   void ForEachPart(std::string_view word, const Emit& emit) const;

@@ -8,6 +8,7 @@ namespace weir::bpe {
 namespace {
 
 constexpr size_t kFew = 64;  // symbols whose places fit one word of bits
+static_assert(BulkMerger::kSymbolsMax == kFew);
 
 // Sort keys of pairs in MergeFew: rank above place, so that the least key is the leftmost pair of least rank.
 constexpr uint32_t kNoPair = 0x7fffffff;
@@ -16,7 +17,7 @@ uint32_t PairSortKey(uint32_t rank, size_t place) {
 }
 static_assert((uint64_t{kMergesMax} << 6) < kNoPair);
 
-uint32_t LeastOf(const uint32_t* keys, size_t count) {  // count is a multiple of 8
+inline uint32_t LeastOf(const uint32_t* keys, size_t count) {  // count is a multiple of 8
   int32_t least[8];
   for (size_t lane = 0; lane < 8; ++lane) least[lane] = static_cast<int32_t>(keys[lane]);
   for (size_t i = 8; i < count; i += 8) {
@@ -39,15 +40,7 @@ size_t WordMerger::LoadBytes(std::string_view word) {
     ids_.resize(word.size());
     begins_.resize(word.size());
   }
-  const uint32_t* byte_ids = model_->tables().byte_ids.data();
-  size_t count = 0;
-  for (size_t i = 0; i < word.size(); ++i) {
-    const uint32_t id = byte_ids[static_cast<uint8_t>(word[i])];
-    ids_[count] = id;
-    begins_[count] = static_cast<uint32_t>(i);
-    count += id != kNone;
-  }
-  return count;
+  return model_->LoadSymbols(word, ids_.data(), begins_.data());
 }
 
 size_t WordMerger::MergeFew(size_t count) {
@@ -136,30 +129,13 @@ size_t WordMerger::MergeMany(size_t count) {
   return out;
 }
 
-namespace {
-
-constexpr unsigned kLaneBits = 4;
-static_assert(BulkMerger::kSymbolsMax == size_t{1} << kLaneBits);
-uint32_t LaneKey(uint32_t rank, size_t place) {
-  return rank == kNone ? kNoPair : rank << kLaneBits | static_cast<uint32_t>(place);
-}
-
-}  // namespace
-
 void BulkMerger::Start(Lane& lane, std::string_view word, size_t index) {
-  const uint32_t* const byte_ids = model_->tables().byte_ids.data();
   lane.word = index;
-  uint32_t count = 0;
-  for (size_t i = 0; i < word.size(); ++i) {
-    const uint32_t id = byte_ids[static_cast<uint8_t>(word[i])];
-    if (id == kNone) continue;
-    lane.ids[count] = id;
-    lane.begins[count] = static_cast<uint32_t>(i);
-    if (count > 0) model_->PrefetchRank(lane.ids[count - 1], id);
-    ++count;
-  }
+  const auto count = static_cast<uint32_t>(model_->LoadSymbols(word, lane.ids, lane.begins));
+  for (uint32_t i = 0; i + 1 < count; ++i) model_->PrefetchRank(lane.ids[i], lane.ids[i + 1]);
   lane.count = count;
-  lane.live = (1u << count) - 1;
+  lane.padded = std::max(8u, (count + 7) & ~7u);
+  lane.live = count == 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
   lane.fresh = true;
 }
 
@@ -168,23 +144,23 @@ bool BulkMerger::Step(Lane& lane) {
   uint32_t* const keys = lane.keys;
   if (lane.fresh) {
     lane.fresh = false;
-    for (size_t i = 0; i + 1 < lane.count; ++i) keys[i] = LaneKey(model_->Rank(ids[i], ids[i + 1]), i);
-    for (size_t i = lane.count == 0 ? 0 : lane.count - 1; i < kSymbolsMax; ++i) keys[i] = kNoPair;
+    for (size_t i = 0; i + 1 < lane.count; ++i) keys[i] = PairSortKey(model_->Rank(ids[i], ids[i + 1]), i);
+    for (size_t i = lane.count == 0 ? 0 : lane.count - 1; i < lane.padded; ++i) keys[i] = kNoPair;
   } else {
     const size_t place = lane.touched;
-    keys[place] = lane.after == kNoPlace ? kNoPair : LaneKey(model_->Rank(ids[place], ids[lane.after]), place);
-    if (lane.before != kNoPlace) keys[lane.before] = LaneKey(model_->Rank(ids[lane.before], ids[place]), lane.before);
+    keys[place] = lane.after == kNoPlace ? kNoPair : PairSortKey(model_->Rank(ids[place], ids[lane.after]), place);
+    if (lane.before != kNoPlace) keys[lane.before] = PairSortKey(model_->Rank(ids[lane.before], ids[place]), lane.before);
   }
-  const uint32_t key = LeastOf(keys, kSymbolsMax);
+  const uint32_t key = LeastOf(keys, lane.padded);
   if (key == kNoPair) return false;
   const uint32_t place = key & (kSymbolsMax - 1);
-  const uint32_t above = lane.live & (~1u << place);
+  const uint64_t above = lane.live & (~uint64_t{1} << place);
   const auto gone = static_cast<uint32_t>(std::countr_zero(above));
-  const uint32_t beyond = above & (above - 1);
-  const uint32_t below = lane.live & ((1u << place) - 1);
-  lane.live &= ~(1u << gone);
+  const uint64_t beyond = above & (above - 1);
+  const uint64_t below = lane.live & ((uint64_t{1} << place) - 1);
+  lane.live &= ~(uint64_t{1} << gone);
   keys[gone] = kNoPair;
-  const uint32_t product = model_->tables().products[key >> kLaneBits];
+  const uint32_t product = model_->tables().products[key >> 6];
   ids[place] = product;
   lane.touched = place;
   lane.after = kNoPlace;
@@ -194,7 +170,7 @@ bool BulkMerger::Step(Lane& lane) {
     model_->PrefetchRank(product, ids[lane.after]);
   }
   if (below != 0) {
-    lane.before = 31u - static_cast<uint32_t>(std::countl_zero(below));
+    lane.before = 63u - static_cast<uint32_t>(std::countl_zero(below));
     model_->PrefetchRank(ids[lane.before], product);
   }
   return true;
@@ -202,7 +178,7 @@ bool BulkMerger::Step(Lane& lane) {
 
 size_t BulkMerger::Finish(Lane& lane) {
   size_t out = 0;
-  for (uint32_t live = lane.live; live != 0; live &= live - 1) {
+  for (uint64_t live = lane.live; live != 0; live &= live - 1) {
     const auto place = static_cast<size_t>(std::countr_zero(live));
     lane.ids[out] = lane.ids[place];
     lane.begins[out++] = lane.begins[place];

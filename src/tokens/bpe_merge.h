@@ -44,7 +44,7 @@ class WordMerger {
 // next pairs before the others go on. One thread at a time. Must not outlive the model.
 class BulkMerger {
  public:
-  static constexpr size_t kSymbolsMax = 16;
+  static constexpr size_t kSymbolsMax = 64;
 
   explicit BulkMerger(const BpeModel& model) : model_(&model) {}
 
@@ -83,8 +83,9 @@ class BulkMerger {
   // places that the last merge touched.
   struct Lane {
     size_t word = 0;
-    uint32_t live = 0;  // bit per symbol that is not merged away
+    uint64_t live = 0;  // bit per symbol that is not merged away
     uint32_t count = 0;
+    uint32_t padded = 0;  // count, rounded up
     bool fresh = true;
     uint32_t touched = kNoPlace;  // the product's place
     uint32_t before = kNoPlace;   // the place before it

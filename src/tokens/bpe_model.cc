@@ -38,6 +38,36 @@ uint32_t BpeModel::FindToken(std::string_view text) const {
   return kNone;
 }
 
+size_t BpeModel::LoadSymbols(std::string_view word, uint32_t* ids, uint32_t* begins) const {
+  const uint32_t* const byte_ids = tables_.byte_ids.data();
+  const bool has_chars = !tables_.char_starts.empty();
+  size_t count = 0;
+  for (size_t i = 0; i < word.size();) {
+    const auto lead = static_cast<uint8_t>(word[i]);
+    const size_t length = has_chars && lead >= 0xc0 && lead < 0xf0 ? CharLength(lead) : 1;
+    if (length > 1) {
+      const uint32_t start = tables_.char_starts[DecodeChar(word.data() + i, length)];
+      uint32_t wanted = 0;
+      if (i > 0) wanted |= static_cast<uint8_t>(word[i - 1]) < 0x80 ? kBesideLeftAscii : kBesideLeftOther;
+      const size_t end = i + length;
+      if (end < word.size()) wanted |= static_cast<uint8_t>(word[end]) < 0x80 ? kBesideRightAscii : kBesideRightOther;
+      if ((start >> 20) != 0 && (start & wanted) == wanted) {
+        ids[count] = start & (kSymbolsMax - 1);
+        begins[count++] = static_cast<uint32_t>(i);
+        i = end;
+        continue;
+      }
+    }
+    for (const size_t end = i + length; i < end; ++i) {
+      const uint32_t id = byte_ids[static_cast<uint8_t>(word[i])];
+      if (id == kNone) continue;
+      ids[count] = id;
+      begins[count++] = static_cast<uint32_t>(i);
+    }
+  }
+  return count;
+}
+
 bool BpeModel::LacksByteOf(std::string_view bytes) const {
   return std::any_of(bytes.begin(), bytes.end(),
                      [this](char c) { return tables_.byte_ids[static_cast<uint8_t>(c)] == kNone; });
@@ -47,13 +77,13 @@ size_t BpeModel::MemoryBytes() const {
   const auto& t = tables_;
   return t.scalars.size_bytes() + t.token_offsets.size_bytes() + t.token_bytes.size_bytes() + t.token_kinds.size_bytes() +
          t.short_words.size_bytes() + t.long_words.size_bytes() + t.pairs.size_bytes() + t.products.size_bytes() +
-         t.byte_ids.size_bytes() + t.joints.size_bytes();
+         t.byte_ids.size_bytes() + t.char_starts.size_bytes() + t.joints.size_bytes();
 }
 
 void BpeModel::UseOwned() {
   const Owned& o = *owned_;
-  tables_ = {o.scalars,    o.token_offsets, o.token_bytes, o.token_kinds, o.short_words,
-             o.long_words, o.pairs,         o.products,    o.byte_ids,    o.joints};
+  tables_ = {o.scalars, o.token_offsets, o.token_bytes, o.token_kinds, o.short_words, o.long_words,
+             o.pairs,   o.products,      o.byte_ids,    o.char_starts, o.joints};
   pair_shift_ = o.scalars[kScalarPairShift];
 }
 
@@ -80,6 +110,10 @@ Result<BpeModel> BpeModel::Attach(const ModelTables& tables, MappedFile keeper) 
   }
   for (const uint32_t id : tables.byte_ids) {
     if (!is_token_or_none(id)) return wrong("bytes");
+  }
+  if (tables.char_starts.size() != kCharStarts) return wrong("table sizes");
+  for (const uint32_t start : tables.char_starts) {
+    if ((start >> 20) != 0 && !is_token(start & (kSymbolsMax - 1))) return wrong("characters");
   }
   size_t free_slots = 0;
   for (const uint32_t id : tables.long_words) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "char_joints.h"
+#include "huge_vector.h"
 #include "weir/base/file.h"
 #include "weir/base/result.h"
 #include "word_key.h"
@@ -62,10 +63,22 @@ struct ModelTables {
   std::span<const uint64_t> pairs;         // left 20 bits, right 20 bits, rank 20 bits; linear probing; kFreePair is free
   std::span<const uint32_t> products;      // by rank
   std::span<const uint32_t> byte_ids;      // id of each byte or kNone
+  std::span<const uint32_t> char_starts;   // by code point below kCharStarts; see CharStart
   std::span<const uint64_t> joints;        // see char_joints.h
 };
-inline constexpr size_t kTableCount = 10;
+inline constexpr size_t kTableCount = 11;
 enum Scalar { kScalarFlags, kScalarPairShift, kScalarLongestToken, kScalarCount };
+
+// A character of two or three bytes whose bytes merge into one token before anything beside it can take part in a merge:
+// merging may then start from that token. Low 20 bits: the token. Above: with which neighbours that holds (kBeside...);
+// none set: never.
+inline constexpr size_t kCharStarts = size_t{1} << 16;
+enum CharStart : uint32_t {
+  kBesideLeftAscii = 1u << 20,
+  kBesideLeftOther = 1u << 21,
+  kBesideRightAscii = 1u << 22,
+  kBesideRightOther = 1u << 23,
+};
 
 inline constexpr uint64_t kFreePair = ~uint64_t{0};
 
@@ -128,16 +141,21 @@ class BpeModel {
     __builtin_prefetch(&tables_.pairs[PairHash(PairKey(left, right)) >> pair_shift_]);
   }
 
+  // The symbols that merging `word` starts from, at most one per byte: characters where char_starts allows, else bytes.
+  // Bytes without a token are left out. Returns how many. REQUIRES: `word` is valid UTF-8, or char_starts is empty.
+  size_t LoadSymbols(std::string_view word, uint32_t* ids, uint32_t* begins) const;
+
   // Bytes of memory or mapping that the tables take.
   size_t MemoryBytes() const;
 
  private:
   friend class ModelBuilder;
   struct Owned {
-    std::vector<uint32_t> scalars, token_offsets, long_words, products, byte_ids;
+    std::vector<uint32_t> scalars, token_offsets, long_words, products, byte_ids, char_starts;
     std::vector<uint8_t> token_bytes, token_kinds;
-    std::vector<WordEntry> short_words;
-    std::vector<uint64_t> pairs, joints;
+    HugeVector<WordEntry> short_words;
+    HugeVector<uint64_t> pairs;
+    std::vector<uint64_t> joints;
   };
 
   BpeModel() = default;

@@ -6,7 +6,7 @@
 namespace weir::bpe {
 namespace {
 
-constexpr size_t kSlotsAtFirst = size_t{1} << 12;
+constexpr size_t kSlotsAtFirst = size_t{1} << 14;
 constexpr size_t kShortSlotsMax = size_t{1} << 19;  // 16 MiB
 constexpr size_t kLongSlotsMax = size_t{1} << 18;   // 4 MiB
 constexpr size_t kArenaWordsMax = size_t{4} << 20;  // 16 MiB
@@ -31,7 +31,7 @@ void WordCache::Reserve(size_t count) {
 }
 
 void WordCache::GrowShort() {
-  const std::vector<WordEntry> old = std::exchange(short_, std::vector<WordEntry>(short_.size() * 2));
+  const HugeVector<WordEntry> old = std::exchange(short_, HugeVector<WordEntry>(short_.size() * 2));
   for (const WordEntry& entry : old) {
     if (entry.layout == 0) continue;
     size_t slot = HashWord(entry.key) & mask();

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "huge_vector.h"
 #include "word_key.h"
 
 namespace weir::bpe {
@@ -68,7 +69,7 @@ class WordCache {
   void GrowShort();
   void GrowLong();
 
-  std::vector<WordEntry> short_;
+  HugeVector<WordEntry> short_;
   std::vector<LongWordEntry> long_;
   std::vector<uint32_t> arena_;
   size_t short_count_ = 0;
