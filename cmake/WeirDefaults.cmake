@@ -16,6 +16,10 @@ if(WEIR_SANITIZE)
   add_link_options(-fsanitize=${WEIR_SANITIZE})
 endif()
 
+if(WEIR_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # coverage of every room, for the targets in fuzz/
+endif()
+
 find_program(WEIR_CCACHE ccache)
 if(WEIR_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_C_COMPILER_LAUNCHER ${WEIR_CCACHE})

@@ -139,7 +139,7 @@ class Scanner {
       SkipSpace();
       if (Ended()) return Fail("the text ends inside an object");
       if (text_[at_] != '"') return Fail("a member name in quotes is due");
-      Json::Member& member = members.emplace_back();
+      Json::Member& member = members.emplace_back(std::string(), Json());
       if (!String(member.first)) return false;
       SkipSpace();
       if (Peek() != ':') return Fail("':' is due");
@@ -287,7 +287,7 @@ void FoldDuplicates(Json::Object& object) {
       }
     }
   }
-  object.resize(kept);
+  object.erase(object.begin() + static_cast<std::ptrdiff_t>(kept), object.end());
 }
 
 bool HasLoneSurrogateEscape(std::string_view text) {
