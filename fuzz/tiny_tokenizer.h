@@ -30,14 +30,22 @@ struct TinyFamily {
   bool nfc;
 };
 
+// Qwen's, Llama 3's and o200k's.
+#define WEIR_TAIL R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
+#define WEIR_CONTRACTION R"((?i:'s|'t|'re|'ve|'m|'ll|'d))"
+#define WEIR_UPPER R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])"
+#define WEIR_LOWER R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])"
 inline constexpr std::array<TinyFamily, 3> kTinyFamilies = {{
-    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-     true},
-    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-     false},
-    {R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+    {WEIR_CONTRACTION R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})" WEIR_TAIL, true},
+    {WEIR_CONTRACTION R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})" WEIR_TAIL, false},
+    {WEIR_UPPER "*" WEIR_LOWER "+" WEIR_CONTRACTION "?|" WEIR_UPPER "+" WEIR_LOWER "*" WEIR_CONTRACTION
+                R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
      false},
 }};
+#undef WEIR_TAIL
+#undef WEIR_CONTRACTION
+#undef WEIR_UPPER
+#undef WEIR_LOWER
 
 // 256 bytes, a few merges, two added tokens.
 inline std::string TinyTokenizerJson(const TinyFamily& family) {

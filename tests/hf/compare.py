@@ -128,19 +128,6 @@ def hf_encode(tokenizer, texts, special, offsets):
     return {"ids": join(ids), "counts": np.array(counts), "starts": join(starts)}
 
 
-def hf_answers(cache, path, texts, name, corpus_hash, special, offsets):
-    """HF's answers, from the cache where they are; with the seconds that HF took now."""
-    key = json.dumps([hashlib.sha256(path.read_bytes()).hexdigest(), corpus_hash, len(texts), special, offsets, tokenizers.__version__])
-    kept = cache / "hf" / f"{path.parent.name}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
-    if kept.exists():
-        with np.load(kept) as stored:
-            return dict(stored), 0.0
-    begin = time.monotonic()
-    answers = hf_encode(tokenizers.Tokenizer.from_file(str(path)), texts, special, offsets)
-    save(kept, lambda out: np.savez(out, **answers))
-    return answers, time.monotonic() - begin
-
-
 def offset_fault(text, begins, starts):
     """The first token whose start differs beyond what HF's trimming of blanks explains, or None."""
     sizes = np.array([len(c.encode()) for c in text] or [0])
@@ -177,13 +164,29 @@ class Comparison:
     def __init__(self, arguments, path):
         self.arguments, self.path, self.name = arguments, path, path.parent.name
         self.weir = Weir(arguments.encoder, path)
+        self.file_hash = hashlib.sha256(path.read_bytes()).hexdigest()
         self.hf = None
         self.faults = 0
         self.shown = set()
 
-    def hf_one(self, text, special):
+    def load_hf(self):
         self.hf = self.hf or tokenizers.Tokenizer.from_file(str(self.path))
-        return self.hf.encode(text, add_special_tokens=special).ids
+        return self.hf
+
+    def hf_one(self, text, special):
+        return self.load_hf().encode(text, add_special_tokens=special).ids
+
+    def hf_answers(self, texts, corpus_hash, special, offsets):
+        """HF's answers, from the cache where they are; with the seconds that HF took now."""
+        key = json.dumps([self.file_hash, corpus_hash, len(texts), special, offsets, tokenizers.__version__])
+        kept = self.arguments.cache / "hf" / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
+        if kept.exists():
+            with np.load(kept) as stored:
+                return dict(stored), 0.0
+        begin = time.monotonic()
+        answers = hf_encode(self.load_hf(), texts, special, offsets)
+        save(kept, lambda out: np.savez(out, **answers))
+        return answers, time.monotonic() - begin
 
     def differs(self, text, special):
         ours = self.weir.one(text, special)
@@ -240,9 +243,9 @@ class Comparison:
         texts = [text for _, text in docs]
         part = sample(docs, OFFSETS_MIB * corpus.MEBIBYTE)
         part_texts = [text for _, text in part]
-        whole, hf_seconds = hf_answers(self.arguments.cache, self.path, texts, self.name, corpus_hash, False, False)
-        placed, more = hf_answers(self.arguments.cache, self.path, part_texts, self.name, corpus_hash, False, True)
-        special, most = hf_answers(self.arguments.cache, self.path, part_texts, self.name, corpus_hash, True, False)
+        whole, hf_seconds = self.hf_answers(texts, corpus_hash, False, False)
+        placed, more = self.hf_answers(part_texts, corpus_hash, False, True)
+        special, most = self.hf_answers(part_texts, corpus_hash, True, False)
         begin = time.monotonic()
         found = self.check_ids(docs, whole, False)
         self.check_offsets(part, placed, found[:len(part)])
