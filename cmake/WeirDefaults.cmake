@@ -9,6 +9,9 @@ add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtu
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports false positives of these two inside its own standard library at -O2.
   add_compile_options(-Wno-restrict -Wno-maybe-uninitialized)
+else()
+  # Conditions joined by | on purpose, to go without a branch.
+  add_compile_options(-Wno-bitwise-instead-of-logical)
 endif()
 
 if(WEIR_SANITIZE)
