@@ -16,42 +16,53 @@
 namespace weir::bpe {
 namespace {
 
-// Finds vocabulary items by their text while the tables are built.
+// Finds vocabulary items by their text while the tables are built. Far larger than a core's caches, so callers work on
+// runs of items and touch what the next ones need (Touch...) before they come to them.
 class TextIndex {
  public:
   explicit TextIndex(std::span<const VocabularyItem> items)
       : items_(items), slots_(std::bit_ceil(items.size() * 2 + 2), kFreePair) {}
 
-  // The item with this text, or kNone.
-  uint32_t Find(std::string_view text) const { return FindHashed(text, Hash(text)); }
-  // False when an item with its text is there already.
-  bool Add(uint32_t item) {
-    const std::string_view text = items_[item].text;
-    const uint64_t hash = Hash(text);
-    if (FindHashed(text, hash) != kNone) return false;
-    size_t slot = hash >> 32;
-    while (slots_[slot & (slots_.size() - 1)] != kFreePair) ++slot;
-    slots_[slot & (slots_.size() - 1)] = (hash << 32) | item;
-    return true;
-  }
-
- private:
   static uint64_t Hash(std::string_view text) {
     return text.size() <= kShortWordBytes ? HashWord(MakeWordKey(text)) : HashLongWord(text.data(), text.size());
   }
-  uint32_t FindHashed(std::string_view text, uint64_t hash) const {
-    for (size_t slot = hash >> 32;; ++slot) {
-      const uint64_t entry = slots_[slot & (slots_.size() - 1)];
+  void TouchSlot(uint64_t hash) const { __builtin_prefetch(&slots_[SlotOf(hash)]); }
+  void TouchItem(uint64_t hash) const {
+    const uint64_t entry = slots_[SlotOf(hash)];
+    if (entry != kFreePair) __builtin_prefetch(&items_[static_cast<uint32_t>(entry)]);
+  }
+  void TouchText(uint64_t hash) const {
+    const uint64_t entry = slots_[SlotOf(hash)];
+    if (entry != kFreePair) __builtin_prefetch(items_[static_cast<uint32_t>(entry)].text.data());
+  }
+
+  // The item with this text, or kNone. REQUIRES: hash == Hash(text).
+  uint32_t Find(std::string_view text, uint64_t hash) const {
+    for (size_t slot = SlotOf(hash);; slot = (slot + 1) & (slots_.size() - 1)) {
+      const uint64_t entry = slots_[slot];
       if (entry == kFreePair) return kNone;
       if ((entry >> 32) == (hash & 0xffffffff) && items_[static_cast<uint32_t>(entry)].text == text) {
         return static_cast<uint32_t>(entry);
       }
     }
   }
+  // False when an item with its text is there already.
+  bool Add(uint32_t item, uint64_t hash) {
+    if (Find(items_[item].text, hash) != kNone) return false;
+    size_t slot = SlotOf(hash);
+    while (slots_[slot] != kFreePair) slot = (slot + 1) & (slots_.size() - 1);
+    slots_[slot] = (hash << 32) | item;
+    return true;
+  }
+
+ private:
+  size_t SlotOf(uint64_t hash) const { return (hash >> 32) & (slots_.size() - 1); }
 
   std::span<const VocabularyItem> items_;
-  std::vector<uint64_t> slots_;  // low half of the hash, item
+  HugeVector<uint64_t> slots_;  // low half of the hash, item
 };
+
+constexpr size_t kRun = 64;  // items that are worked on together
 
 }  // namespace
 
@@ -84,6 +95,7 @@ class ModelBuilder {
   Status PlaceTokens();
   Status PlaceBytes();
   Status PlaceMerges();
+  Status PlaceMergeRun(size_t first);
   Result<uint32_t> ProductOf(std::string_view left, std::string_view right, uint32_t guess);
   void JudgeTokens();
   void PlaceWords();
@@ -94,6 +106,7 @@ class ModelBuilder {
   std::vector<uint32_t> item_of_id_;
   size_t longest_ = 0;
   unsigned shift_ = 0;
+  uint32_t product_ = 0;  // of the merge before
   uint32_t flags_ = 0;
   std::string joined_;
   BpeModel model_;
@@ -111,11 +124,23 @@ Status ModelBuilder::PlaceTokens() {
     text_bytes += item.text.size();
   }
   item_of_id_.assign(vocab_size, kNone);
-  for (uint32_t i = 0; i < source_.vocabulary.size(); ++i) {
-    const VocabularyItem& item = source_.vocabulary[i];
-    if (!index_.Add(i)) return InvalidArgument(fmt::format("model.vocab has {} twice", JsonQuote(item.text)));
-    if (item_of_id_[item.id] != kNone) return InvalidArgument(fmt::format("model.vocab gives id {} to two tokens", item.id));
-    item_of_id_[item.id] = i;
+  const auto& items = source_.vocabulary;
+  std::array<uint64_t, kRun> hashes;
+  for (size_t first = 0; first < items.size(); first += kRun) {
+    const size_t count = std::min(kRun, items.size() - first);
+    for (size_t k = 0; k < count; ++k) {
+      hashes[k] = TextIndex::Hash(items[first + k].text);
+      index_.TouchSlot(hashes[k]);
+    }
+    for (size_t k = 0; k < count; ++k) {
+      const VocabularyItem& item = items[first + k];
+      if (!index_.Add(static_cast<uint32_t>(first + k), hashes[k])) {
+        return InvalidArgument(fmt::format("model.vocab has {} twice", JsonQuote(item.text)));
+      }
+      if (item_of_id_[item.id] != kNone)
+        return InvalidArgument(fmt::format("model.vocab gives id {} to two tokens", item.id));
+      item_of_id_[item.id] = static_cast<uint32_t>(first + k);
+    }
   }
   owned.token_kinds.assign(vocab_size, kAbsent);
   owned.token_offsets.reserve(vocab_size + 1);
@@ -157,19 +182,21 @@ Status ModelBuilder::PlaceBytes() {
   return {};
 }
 
-// The product of the merge before is often followed by the next id: look there first.
+// The product of a merge is often that of the merge before, or the next id: look there first.
 Result<uint32_t> ModelBuilder::ProductOf(std::string_view left, std::string_view right, uint32_t guess) {
   for (const uint32_t id : {guess, guess + 1}) {
     if (id >= item_of_id_.size() || item_of_id_[id] == kNone) continue;
     const std::string_view text = source_.vocabulary[item_of_id_[id]].text;
     if (text.size() == left.size() + right.size() && text.substr(0, left.size()) == left &&
-        text.substr(left.size()) == right)
+        text.substr(left.size()) == right) {
       return id;
+    }
   }
   joined_.assign(left).append(right);
-  const uint32_t item = index_.Find(joined_);
-  if (item == kNone)
+  const uint32_t item = index_.Find(joined_, TextIndex::Hash(joined_));
+  if (item == kNone) {
     return InvalidArgument(fmt::format("model.merges makes {}, which is not in model.vocab", JsonQuote(joined_)));
+  }
   return source_.vocabulary[item].id;
 }
 
@@ -179,36 +206,71 @@ Status ModelBuilder::PlaceMerges() {
   shift_ = 64u - static_cast<unsigned>(std::countr_zero(slots));
   owned.pairs.assign(slots, kFreePair);
   owned.products.reserve(source_.merges.size());
-  uint32_t product = 0;
-  for (uint32_t rank = 0; rank < source_.merges.size(); ++rank) {
-    const auto& [left, right] = source_.merges[rank];
-    const uint32_t left_item = index_.Find(left);
-    const uint32_t right_item = index_.Find(right);
+  for (size_t first = 0; first < source_.merges.size(); first += kRun) WEIR_TRY(PlaceMergeRun(first));
+  return {};
+}
+
+Status ModelBuilder::PlaceMergeRun(size_t first) {
+  BpeModel::Owned& owned = *model_.owned_;
+  const size_t slots = owned.pairs.size();
+  const size_t count = std::min(kRun, source_.merges.size() - first);
+  std::array<uint64_t, 2 * kRun> hashes;
+  std::array<uint64_t, kRun> keys;
+  for (size_t k = 0; k < count; ++k) {
+    hashes[2 * k] = TextIndex::Hash(source_.merges[first + k].first);
+    hashes[2 * k + 1] = TextIndex::Hash(source_.merges[first + k].second);
+    index_.TouchSlot(hashes[2 * k]);
+    index_.TouchSlot(hashes[2 * k + 1]);
+  }
+  for (size_t k = 0; k < 2 * count; ++k) index_.TouchItem(hashes[k]);
+  for (size_t k = 0; k < 2 * count; ++k) index_.TouchText(hashes[k]);
+  for (size_t k = 0; k < count; ++k) {
+    const auto& [left, right] = source_.merges[first + k];
+    const uint32_t left_item = index_.Find(left, hashes[2 * k]);
+    const uint32_t right_item = index_.Find(right, hashes[2 * k + 1]);
     if (left_item == kNone || right_item == kNone) {
-      return InvalidArgument(fmt::format("model.merges[{}] names {}, which is not in model.vocab", rank,
+      return InvalidArgument(fmt::format("model.merges[{}] names {}, which is not in model.vocab", first + k,
                                          JsonQuote(left_item == kNone ? left : right)));
     }
-    WEIR_ASSIGN(product, ProductOf(left, right, product));
-    owned.products.push_back(product);
-    const uint64_t key = PairKey(source_.vocabulary[left_item].id, source_.vocabulary[right_item].id);
-    size_t slot = PairHash(key) >> shift_;
-    while (owned.pairs[slot] != kFreePair && owned.pairs[slot] >> 20 != key) slot = (slot + 1) & (slots - 1);
-    owned.pairs[slot] = key << 20 | rank;  // of a repeated pair the last counts
+    keys[k] = PairKey(source_.vocabulary[left_item].id, source_.vocabulary[right_item].id);
+    __builtin_prefetch(&owned.pairs[PairHash(keys[k]) >> shift_]);
+  }
+  for (size_t k = 0; k < count; ++k) {
+    const auto& [left, right] = source_.merges[first + k];
+    WEIR_ASSIGN(product_, ProductOf(left, right, product_));
+    owned.products.push_back(product_);
+    size_t slot = PairHash(keys[k]) >> shift_;
+    while (owned.pairs[slot] != kFreePair && owned.pairs[slot] >> 20 != keys[k]) slot = (slot + 1) & (slots - 1);
+    owned.pairs[slot] = keys[k] << 20 | (first + k);  // of a repeated pair the last counts
   }
   return {};
 }
 
 void ModelBuilder::JudgeTokens() {
   BpeModel::Owned& owned = *model_.owned_;
+  std::vector<std::string_view> words;
+  std::vector<uint32_t> ids;
+  words.reserve(owned.token_kinds.size());
+  ids.reserve(owned.token_kinds.size());
   WordMerger merger(model_);
+  const auto note = [&](uint32_t id, const uint32_t* symbols, size_t count) {
+    if (count == 1 && symbols[0] == id) owned.token_kinds[id] |= kMerges | kStandsAlone;
+  };
   for (uint32_t id = 0; id < owned.token_kinds.size(); ++id) {
     if (owned.token_kinds[id] != kBytes) continue;
+    if (source_.ignore_merges) owned.token_kinds[id] |= kStandsAlone;
     const std::string_view bytes = model_.Bytes(id);
-    const bool merges = merger.Merge(bytes) == 1 && merger.ids()[0] == id;
-    if (merges) owned.token_kinds[id] |= kMerges;
-    if (merges || source_.ignore_merges) owned.token_kinds[id] |= kStandsAlone;
     CharJoints::AddToken(bytes, owned.joints);
+    if (bytes.size() <= BulkMerger::kSymbolsMax) {
+      words.push_back(bytes);
+      ids.push_back(id);
+    } else {
+      const size_t count = merger.Merge(bytes);
+      note(id, merger.ids(), count);
+    }
   }
+  BulkMerger(model_).Merge(
+      words, [&](size_t i, const uint32_t* symbols, const uint32_t*, size_t count) { note(ids[i], symbols, count); });
 }
 
 void ModelBuilder::PlaceWords() {

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "bpe_encoder.h"
+#include "flat_file.h"
 #include "tokenizer_json.h"
 #include "unicode.h"
 #include "weir/base/file.h"
+#include "weir/base/log.h"
 #include "weir/codec/hex.h"
 #include "weir/codec/xxh3.h"
 #include "weir/tokens/tokenizer.h"
@@ -120,15 +123,35 @@ class BpeTokenizer final : public Tokenizer {
 }  // namespace
 }  // namespace bpe
 
-Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::filesystem::path& path, const TokenizerLoadOptions&) {
-  WEIR_ASSIGN(const std::string json, ReadFile(path));
-  auto loaded = bpe::ReadTokenizerJson(json);
-  if (!loaded) {
-    Error error = std::move(loaded).error();
+namespace {
+
+Result<bpe::LoadedTokenizer> Load(std::string_view json, const std::filesystem::path& cache_folder) {
+  if (cache_folder.empty()) return bpe::ReadTokenizerJson(json);
+  const Hash128 hash = Xxh3_128(json);
+  const std::filesystem::path flat = bpe::FlatFilePath(cache_folder, hash);
+  if (auto loaded = bpe::ReadFlatFile(flat, hash)) return loaded;
+  WEIR_ASSIGN(bpe::LoadedTokenizer loaded, bpe::ReadTokenizerJson(json));
+  std::error_code ignored;
+  std::filesystem::create_directories(cache_folder, ignored);
+  if (const Status written = bpe::WriteFlatFile(flat, hash, loaded); !written) {
+    Log(LogLevel::kInfo, fmt::format("no flat tokenizer file: {}", written.error().ToString()));  // it only loads slower
+  }
+  return loaded;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::filesystem::path& path, const TokenizerLoadOptions& options) {
+  const auto named = [&path](Error error) {
     error.message = fmt::format("{}: {}", path.string(), error.message);
     return error;
-  }
-  return bpe::BpeTokenizer::Make(*std::move(loaded));
+  };
+  WEIR_ASSIGN(const MappedFile file, MappedFile::Open(path));
+  auto loaded = Load(file.bytes(), options.cache_folder);
+  if (!loaded) return named(std::move(loaded).error());
+  auto tokenizer = bpe::BpeTokenizer::Make(*std::move(loaded));
+  if (!tokenizer) return named(std::move(tokenizer).error());
+  return tokenizer;
 }
 
 }  // namespace weir
