@@ -199,6 +199,7 @@ std::vector<CommandDoc> DocumentCommands() {
 
 int RunWeir(int argc, const char* const* argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write()
+  std::signal(SIGXFSZ, SIG_IGN);  // so is a file size limit
   try {
     return static_cast<int>(ParseAndRun({argv + 1, argv + argc}));
   } catch (const std::bad_alloc&) {

@@ -83,7 +83,7 @@ size_t LabelWidth(const ShareReport& report) {
 }
 
 bool HasRoomForNumbers(size_t agents, const TextStyle& style) {
-  return 2 + kLabelMax + 4 + agents * kNumberCell <= std::max<size_t>(style.width, 80);
+  return 2 + kLabelMax + 4 + agents * kNumberCell <= style.width;
 }
 
 std::string Legend(const TextStyle& style, bool numbers) {

@@ -103,7 +103,8 @@ std::string DrawSpans(const ShareView& view, const TextStyle& style) {
     const Context& context = *view.contexts[span.example_agent];
     const Range bytes = context.BytesOf({span.example_token, span.example_token + span.tokens});
     const std::string text = Visible(WholeCharacters(context.text(), bytes.begin, std::min<size_t>(bytes.size(), 200)));
-    table.AddRow({Grouped(span.tokens), Grouped(span.agents.size()), FitWidth(text, 76)});
+    table.AddRow(
+        {Grouped(span.tokens), Grouped(span.agents.size()), FitWidth(text, style.width > 50 ? style.width - 24 : 26)});
   }
   const std::string note = spans.size() > shown ? fmt::format("{} of {}", shown, Grouped(spans.size())) : "";
   return Heading(style, "Weightiest moved spans", note) + table.Draw(style);
