@@ -365,6 +365,4 @@ void BpeEncoder::EmitParts(std::string_view word, uint32_t from) {
   });
 }
 
-size_t BpeEncoder::FindStableCut(std::string_view) { return 0; }
-
 }  // namespace weir::bpe

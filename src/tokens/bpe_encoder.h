@@ -41,6 +41,8 @@ class BpeEncoder final : public Encoder {
  private:
   static constexpr size_t kBatch = 256;  // words looked ahead
 
+  size_t FindWordCut(std::string_view text, size_t limit, bool nfc);
+
   // Makes room for `count` more tokens (and a few that bulk copies write past them).
   void EnsureRoom(size_t count);
   void EmitToken(uint32_t id, uint32_t begin);
@@ -101,7 +103,8 @@ class BpeEncoder final : public Encoder {
   std::array<uint32_t, kBatch> ends_;
   std::array<WordKey, kBatch> keys_;
   std::array<uint64_t, kBatch> hashes_;
-  std::string prefixed_;  // a stretch with a blank put before it
+  std::vector<uint32_t> boundaries_;  // of FindWordCut
+  std::string prefixed_;              // a stretch with a blank put before it
 };
 
 }  // namespace weir::bpe
