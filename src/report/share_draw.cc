@@ -33,8 +33,11 @@ std::string DrawTotals(const ShareView& view, const TextStyle& style) {
       return;
     }
     const double fraction = totals.tokens == 0 ? 0 : static_cast<double>(*tokens) / static_cast<double>(totals.tokens);
-    out += fmt::format("  {:<13} {} {:>4} {:>10}  {}\n", name, Bar(style, ink, fraction, 20),
-                       Percent(*tokens, totals.tokens), Grouped(*tokens), Paint(style, Ink::kDim, meaning));
+    constexpr size_t kLeftWidth = 54;  // columns of all but the meaning
+    const bool roomy = kLeftWidth + meaning.size() <= style.width;
+    out += fmt::format("  {:<13} {} {:>4} {:>10}", name, Bar(style, ink, fraction, 20), Percent(*tokens, totals.tokens),
+                       Grouped(*tokens));
+    out += roomy ? "  " + Paint(style, Ink::kDim, meaning) + "\n" : "\n";
   };
   line("exact prefix", Ink::kGreen, totals.reusable_tokens, "what an engine's prefix cache can reuse");
   line("moved spans", Ink::kYellow, totals.moved_tokens, "the same text elsewhere: lost as it stands");
