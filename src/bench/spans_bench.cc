@@ -1,5 +1,7 @@
 // Common spans: all pairs of 50 documents of 20,000 tokens with planted passages, and the inputs that hurt.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -106,6 +108,18 @@ std::vector<Tokens> Periodic(uint32_t period) {
   return texts;
 }
 
+// Independent of order, so that another program's spans can be compared.
+uint64_t Digest(const SpanMatches& matches) {
+  const auto mix = [](uint64_t x) { return Random(x).Next(); };
+  uint64_t sum = 0;
+  for (const SpanPair& pair : matches.pairs) {
+    for (const CommonSpan& span : matches.SpansOf(pair)) {
+      sum += mix(mix(uint64_t{pair.a} << 32 | pair.b) ^ (mix(uint64_t{span.a_begin} << 32 | span.b_begin) + span.length));
+    }
+  }
+  return sum;
+}
+
 Status Measure(const std::string& name, const Documents& documents, int rounds, const BenchSink& sink, AllSpans& all) {
   Status status;
   const std::vector<double> seconds = TimeRounds(rounds, [&] {
@@ -119,11 +133,10 @@ Status Measure(const std::string& name, const Documents& documents, int rounds, 
   WEIR_TRY(std::move(status));
   uint64_t tokens = 0;
   for (const auto& document : documents) tokens += document.size();
-  const Json::Object sizes = {{"documents", Json(uint64_t{documents.size()})},
-                              {"tokens", Json(tokens)},
-                              {"pairs", Json(uint64_t{all.matches.pairs.size()})},
-                              {"spans", Json(uint64_t{all.matches.spans.size()})},
-                              {"truncated", Json(all.matches.pairs_truncated)}};
+  const Json::Object sizes = {
+      {"documents", Json(uint64_t{documents.size()})},     {"tokens", Json(tokens)},
+      {"pairs", Json(uint64_t{all.matches.pairs.size()})}, {"spans", Json(uint64_t{all.matches.spans.size()})},
+      {"truncated", Json(all.matches.pairs_truncated)},    {"digest", Json(fmt::format("{:016x}", Digest(all.matches)))}};
   sink({"spans", name, "best", seconds.front() * 1e3, "ms", sizes});
   sink({"spans", name, "median", seconds[seconds.size() / 2] * 1e3, "ms", sizes});
   return {};

@@ -16,11 +16,12 @@ void BlockIndex::Tree::Find(std::span<const BlockKey> keys, PrefixMatch& match) 
   match.holders.resize(place.top == kNone ? 0 : runs_[place.top].holders.count());
   if (place.top == kNone) return;
   HolderBlocks* out = match.holders.data();
+  const HolderBlocks* const end = out + match.holders.size();
   uint32_t blocks = place.blocks;
   const Run* run = &runs_[place.run];
   run->holders.ForEach([&](HolderId id) { *out++ = {id, blocks}; });
   blocks -= place.inside;
-  while (run->parent != kNone) {
+  while (out != end) {  // the topmost run has them all
     const Run& upper = runs_[run->parent];
     if (upper.holders.count() != run->holders.count()) {
       upper.holders.ForEachOutside(run->holders, [&](HolderId id) { *out++ = {id, blocks}; });

@@ -12,6 +12,12 @@ namespace weir {
 using internal::HolderSet;
 using internal::MeteredAllocator;
 
+namespace {
+
+constexpr uint32_t kShortRun = 2;  // blocks
+
+}  // namespace
+
 BlockIndex::Tree::Tree(const BlockIndexOptions& options)
     : meter_(options.bytes_max), runs_(meter_), table_(meter_), holders_(MeteredAllocator<Holder>(meter_)) {
   meter_.Adopt(this);
@@ -43,6 +49,16 @@ uint32_t BlockIndex::Tree::MatchInside(const Run& run, std::span<const BlockKey>
   return low;
 }
 
+// Among short runs the next ones are likely to begin a few keys on: asks for their slots, then for themselves, ahead.
+void BlockIndex::Tree::ReadAhead(std::span<const BlockKey> keys) const {
+  constexpr size_t kSlotAhead = 24;
+  constexpr size_t kRunAhead = 12;
+  if (keys.size() <= kSlotAhead) return;
+  table_.Prefetch(keys[kSlotAhead].low);
+  const RunId guess = table_.Guess(keys[kRunAhead].low);
+  if (guess != kNone) __builtin_prefetch(&runs_[guess]);
+}
+
 BlockIndex::Tree::Place BlockIndex::Tree::Walk(std::span<const BlockKey> keys) const {
   Place place;
   while (place.blocks < keys.size()) {
@@ -50,11 +66,12 @@ BlockIndex::Tree::Place BlockIndex::Tree::Walk(std::span<const BlockKey> keys) c
     if (id == kNone) break;
     const Run& run = runs_[id];
     const auto count = static_cast<uint32_t>(std::min<size_t>(run.length, keys.size() - place.blocks));
-    place.inside = MatchInside(run, keys.subspan(place.blocks), count);
+    place.inside = count == 1 ? 1 : MatchInside(run, keys.subspan(place.blocks), count);  // the first key is known to match
     place.blocks += place.inside;
     if (place.run == kNone) place.top = id;
     place.run = id;
     if (place.inside < run.length) break;
+    if (run.length <= kShortRun) ReadAhead(keys.subspan(place.blocks));
   }
   return place;
 }

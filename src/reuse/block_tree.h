@@ -62,6 +62,7 @@ class BlockIndex::Tree {
   };
 
   Place Walk(std::span<const BlockKey> keys) const;
+  void ReadAhead(std::span<const BlockKey> keys) const;
   RunId Child(RunId parent, uint64_t key) const;
   // Blocks of the run, from its second on, that match; `count` is at most its length.
   uint32_t MatchInside(const Run& run, std::span<const BlockKey> keys, uint32_t count) const;

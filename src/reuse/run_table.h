@@ -28,6 +28,15 @@ class RunTable {
     }
     return kNoRun;
   }
+  void Prefetch(uint64_t key) const {
+    if (count_ > 0) __builtin_prefetch(&slots_[Home(TagOf(key))]);
+  }
+  // The run in the key's first slot if it has the key's hash: likely the right one.
+  RunId Guess(uint64_t key) const {
+    const uint32_t tag = TagOf(key);
+    const Slot slot = count_ > 0 ? slots_[Home(tag)] : Slot{0, kNoRun};
+    return slot.tag == tag ? slot.run : kNoRun;
+  }
   // Room for `more` insertions that cannot fail. Throws std::bad_alloc.
   void Reserve(uint32_t more) {
     const uint64_t wanted = uint64_t{count_} + more;

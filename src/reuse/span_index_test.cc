@@ -193,12 +193,14 @@ TEST(SpanIndex, FindsEveryPlantedRun) {
   const std::vector<std::span<const TokenId>> documents(texts.begin(), texts.end());
   const auto all = AllCommonSpans(documents);
   ASSERT_TRUE(all);
-  for (const auto& [pair, span] : planted) {
-    const bool turned = pair.first > pair.second;
+  for (const auto& [documents_of, span] : planted) {
+    const auto [low, high] = std::minmax(documents_of.first, documents_of.second);
+    const uint32_t first = low;
+    const uint32_t second = high;
+    const bool turned = documents_of.first > documents_of.second;
     const CommonSpan wanted = turned ? CommonSpan{span.b_begin, span.a_begin, span.length} : span;
-    const auto found = std::find_if(all->matches.pairs.begin(), all->matches.pairs.end(), [&](const SpanPair& p) {
-      return p.a == std::min(pair.first, pair.second) && p.b == std::max(pair.first, pair.second);
-    });
+    const auto found = std::find_if(all->matches.pairs.begin(), all->matches.pairs.end(),
+                                    [&](const SpanPair& p) { return p.a == first && p.b == second; });
     ASSERT_NE(found, all->matches.pairs.end());
     const auto spans = all->matches.SpansOf(*found);
     EXPECT_NE(std::find(spans.begin(), spans.end(), wanted), spans.end());
