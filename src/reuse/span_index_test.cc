@@ -156,6 +156,7 @@ TEST(SpanIndex, AllPairsEqualTheOracle) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
     std::vector<Tokens> texts;
+    texts.reserve(9);
     for (int i = 0; i < 8; ++i) texts.push_back(RandomText(random, texts, 400));
     texts.push_back(texts[3]);
     const std::vector<std::span<const TokenId>> documents(texts.begin(), texts.end());
@@ -367,6 +368,7 @@ TEST(SpanIndex, CountsEveryByteAndGivesAllBack) {
 TEST(SpanIndex, ARefusedAllocationChangesNothing) {
   Random random(13);
   std::vector<Tokens> texts;
+  texts.reserve(6);
   for (int i = 0; i < 6; ++i) texts.push_back(RandomText(random, texts, 500));
   SpanIndex index;
   int refusals = 0;

@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "weir/base/result.h"
@@ -53,7 +54,10 @@ struct CommonSpan {
   uint32_t a_begin = 0;
   uint32_t b_begin = 0;
   uint32_t length = 0;
-  friend auto operator<=>(const CommonSpan&, const CommonSpan&) = default;
+  friend bool operator==(const CommonSpan&, const CommonSpan&) = default;
+  friend bool operator<(const CommonSpan& x, const CommonSpan& y) {
+    return std::tie(x.a_begin, x.b_begin, x.length) < std::tie(y.a_begin, y.b_begin, y.length);
+  }
 };
 
 struct SpanPair {
