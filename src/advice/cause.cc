@@ -96,6 +96,25 @@ std::optional<Judgement> JudgeFields(const PromptBreak& at) {
   return std::nullopt;
 }
 
+// A short passage with a date or an identifier that only one of the texts has; both go on alike behind it.
+std::optional<Judgement> JudgeInsertion(const PromptBreak& at) {
+  constexpr size_t kPassageBytesMax = 200;
+  const std::string_view a = at.TextA(at.region_a);
+  const std::string_view b = at.TextB(at.region_b);
+  if (at.runs.empty() || CollapseBlanks(a).empty() == CollapseBlanks(b).empty()) return std::nullopt;
+  const std::string_view passage = CollapseBlanks(a).empty() ? b : a;
+  if (passage.size() > kPassageBytesMax) return std::nullopt;
+  for (const VolatileField& field : FindVolatileFields(passage)) {
+    if (field.kind == VolatileKind::kTimestamp) {
+      return Judgement{BreakCause::kTimestamp, "only one of the texts holds a date or time here"};
+    }
+    if (field.kind == VolatileKind::kId) {
+      return Judgement{BreakCause::kUuid, "only one of the texts holds an identifier here"};
+    }
+  }
+  return std::nullopt;
+}
+
 struct JsonValues {
   std::vector<Json> values;
   std::optional<size_t> at;  // the one that holds the break
@@ -139,7 +158,10 @@ std::optional<Judgement> JudgeJson(const PromptBreak& at) {
   const Json x = SortedByKey(a.values[*a.at]);
   const Json y = SortedByKey(b.values[*b.at]);
   if (x == y) {
-    if (a.values[*a.at] == b.values[*b.at]) return std::nullopt;  // same order too: only blanks or escapes differ
+    if (a.values[*a.at] == b.values[*b.at]) {  // same order too
+      if (CollapseBlanks(at.TextA(at.words_a)) == CollapseBlanks(at.TextB(at.words_b))) return std::nullopt;
+      return Judgement{BreakCause::kUnicodeForm, "equal JSON values, written with other escapes"};
+    }
     return Judgement{BreakCause::kJsonKeyOrder, "equal JSON values, with their members in another order"};
   }
   if (SortedTools(x) == SortedTools(y)) {
@@ -238,6 +260,7 @@ Judgement JudgeCause(const PromptBreak& at) {
   }
   if (std::optional<Judgement> judged = JudgeJson(at)) return *judged;
   if (std::optional<Judgement> judged = JudgeFields(at)) return *judged;
+  if (std::optional<Judgement> judged = JudgeInsertion(at)) return *judged;
   if (std::optional<Judgement> judged = JudgeForms(at)) return *judged;
   if (std::optional<Judgement> judged = JudgeScaffold(at)) return *judged;
   if (std::optional<Judgement> judged = JudgeCase(at)) return *judged;

@@ -147,6 +147,18 @@ INSTANTIATE_TEST_SUITE_P(
                   false},
         CauseCase{"no-break space", "Use\xC2\xA0tools.\n" + kR, "Use tools.\n" + kR, BreakCause::kUnicodeForm, true},
         CauseCase{"case", "ANSWER Every question.\n" + kR, "Answer every question.\n" + kR, BreakCause::kLetterCase, true},
+        CauseCase{"a time only here", "Be kind.\n" + kR, "Be kind.\nIt is 2026-11-24 10:32 now.\n" + kR,
+                  BreakCause::kTimestamp, true},
+        CauseCase{"words only here", "Be kind.\n" + kR, "Be kind.\nYou have 3 tools.\n" + kR, BreakCause::kContent, false},
+        CauseCase{"json escapes",
+                  R"({"n":"caf\u00e9"})"
+                  "\n" +
+                      kR,
+                  "{\"n\":\"caf\xC3\xA9\"}\n" + kR, BreakCause::kUnicodeForm, true},
+        CauseCase{"look-alike letters", "The \xD0\xB0gent answers.\n" + kR, "The agent answers.\n" + kR,
+                  BreakCause::kUnicodeForm, true},
+        CauseCase{"paragraphs", "You are the retriever.\n\n" + kR, "You are the critic.\n\n" + kR, BreakCause::kContent,
+                  true},
         CauseCase{"content", "You are the retriever.\n" + kR, "You are the critic.\n" + kR, BreakCause::kContent, false},
         CauseCase{"time against words", "Time: 10:32 AM\n" + kR, "Time: unknown\n" + kR, BreakCause::kContent, false}));
 

@@ -9,6 +9,7 @@
 
 #include "json_text.h"
 #include "prompt_break.h"
+#include "shared_blocks.h"
 #include "text_forms.h"
 #include "volatile_lines.h"
 
@@ -161,6 +162,20 @@ std::optional<Texts> CommonFirst(const PromptBreak& at) {
   return Texts{common + rest_a, common + rest_b};
 }
 
+// Paragraphs of the segment that both have in front of the others.
+std::optional<Texts> SharedParagraphsFirst(const PromptBreak& at, const Segment& sa, const Segment& sb) {
+  for (const Segment* segment : {&sa, &sb}) {
+    if (segment->fixed || (segment->kind != SegmentKind::kText && segment->kind != SegmentKind::kSystem))
+      return std::nullopt;
+  }
+  const auto [body_a, tail_a] = BodyAndTail(TextOf(*at.a, sa));
+  const auto [body_b, tail_b] = BodyAndTail(TextOf(*at.b, sb));
+  const std::vector<std::string_view> bodies = {body_a, body_b};
+  const SharedBlocks blocks(bodies);
+  return Texts{WithSegment(*at.a, sa, blocks.Apply(body_a) + std::string(tail_a)),
+               WithSegment(*at.b, sb, blocks.Apply(body_b) + std::string(tail_b))};
+}
+
 Texts Rewritten(const PromptBreak& at, const auto& rewrite) { return {rewrite(at.a->text()), rewrite(at.b->text())}; }
 
 FixAction ActionFor(BreakCause cause) {
@@ -231,7 +246,10 @@ Result<Fix> FindFix(const PromptBreak& at, BreakCause cause, Encoder* encoder) {
       if (fix.gain_tokens > tools_alone) fix.advice += ", and write their JSON with sorted keys";
       break;
     }
-    case FixAction::kNormaliseForm: WEIR_TRY(measure.Try(Rewritten(at, FoldCharacters), fix)); break;
+    case FixAction::kNormaliseForm:
+      WEIR_TRY(measure.Try(Rewritten(at, FoldCharacters), fix));
+      WEIR_TRY(measure.Try(OneSpelling(at), fix));
+      break;
     case FixAction::kUseOneTemplate:
       if (at.a->text() == at.b->text()) break;
       WEIR_TRY(measure.Try(OneSpelling(at), fix));
@@ -239,6 +257,9 @@ Result<Fix> FindFix(const PromptBreak& at, BreakCause cause, Encoder* encoder) {
     case FixAction::kUseOneSpelling: WEIR_TRY(measure.Try(OneSpelling(at), fix)); break;
     case FixAction::kReorder:
       if (const std::optional<Texts> reordered = CommonFirst(at)) WEIR_TRY(measure.Try(*reordered, fix));
+      if (const std::optional<Texts> reordered = SharedParagraphsFirst(at, sa, sb)) {
+        WEIR_TRY(measure.Try(*reordered, fix));
+      }
       break;
   }
   return fix;

@@ -21,6 +21,7 @@ std::string_view NormalisationName(Normalisation normalisation) {
     case Normalisation::kToolOrder: return "tool_order";
     case Normalisation::kTrailingBlanks: return "trailing_blanks";
     case Normalisation::kUnicodeForm: return "unicode_form";
+    case Normalisation::kSharedFirst: return "shared_first";
   }
   return "volatile_last";
 }
@@ -170,18 +171,26 @@ class Adviser {
 
   // Each normalisation as the only change. Keeps those that change a text.
   Status MeasureAlone() {
-    for (const Normalisation one : options_.normalisations) {
-      NormalisationGain gain;
-      gain.normalisation = one;
-      const Normalised normalised = Normalise(calls_, {&one, 1});
-      gain.pieces = normalised.changed[static_cast<size_t>(one)];
-      if (gain.pieces > 0) {
-        WEIR_ASSIGN(const Measured measured, measure_.Of(AsRecorded(normalised.calls)));
-        gain.gain_alone = static_cast<int64_t>(measured.reusable) - static_cast<int64_t>(before_.reusable);
-        effective_.push_back(one);
-      }
-      gains_.push_back(gain);
+    for (const Normalisation one : options_.normalisations) WEIR_TRY(MeasureOne(one, false));
+    for (const Normalisation one : options_.measured_only) {
+      const auto& tried = options_.normalisations;
+      if (std::find(tried.begin(), tried.end(), one) == tried.end()) WEIR_TRY(MeasureOne(one, true));
     }
+    return {};
+  }
+
+  Status MeasureOne(Normalisation one, bool measured_only) {
+    NormalisationGain gain;
+    gain.normalisation = one;
+    gain.measured_only = measured_only;
+    const Normalised normalised = Normalise(calls_, {&one, 1});
+    gain.pieces = normalised.changed[static_cast<size_t>(one)];
+    if (gain.pieces > 0) {
+      WEIR_ASSIGN(const Measured measured, measure_.Of(AsRecorded(normalised.calls)));
+      gain.gain_alone = static_cast<int64_t>(measured.reusable) - static_cast<int64_t>(before_.reusable);
+      if (!measured_only) effective_.push_back(one);
+    }
+    if (gain.pieces > 0 || !measured_only) gains_.push_back(gain);
     return {};
   }
 

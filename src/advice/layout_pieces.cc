@@ -9,13 +9,14 @@
 #include <utility>
 
 #include "json_text.h"
+#include "shared_blocks.h"
 #include "text_forms.h"
 #include "volatile_lines.h"
 
 namespace weir {
 namespace {
 
-constexpr size_t kNormalisationCount = 5;
+constexpr size_t kNormalisationCount = 6;
 constexpr std::string_view kSplitSuffix = " (volatile)";
 
 bool IsMessage(SegmentKind kind) { return kind != SegmentKind::kText && kind != SegmentKind::kTools; }
@@ -87,6 +88,29 @@ size_t SortKeys(std::vector<WorkCall>& calls) {
     const bool all = piece.kind == SegmentKind::kTools || IsAllJson(piece.text);
     return RewriteJson(piece.text, all ? everywhere : where_it_varies);
   });
+}
+
+size_t PutSharedFirst(std::vector<WorkCall>& calls) {
+  std::map<std::string, std::vector<std::string_view>> texts;  // of each class
+  const auto may_change = [](const LayoutPiece& piece) { return !piece.verbatim && !piece.fixed; };
+  for (const WorkCall& call : calls) {
+    for (const WorkPiece& work : call) {
+      if (may_change(work.piece)) texts[work.piece.name].push_back(work.piece.text);
+    }
+  }
+  std::map<std::string, SharedBlocks> blocks;
+  for (const auto& [name, of_class] : texts) blocks.emplace(name, SharedBlocks(of_class));
+  size_t changed = 0;
+  for (WorkCall& call : calls) {
+    for (WorkPiece& work : call) {
+      if (!may_change(work.piece)) continue;
+      std::string text = blocks.at(work.piece.name).Apply(work.piece.text);
+      if (text == work.piece.text) continue;
+      work.piece.text = std::move(text);
+      ++changed;
+    }
+  }
+  return changed;
 }
 
 size_t SplitVolatiles(std::vector<WorkCall>& calls) {
@@ -182,6 +206,7 @@ Normalised Normalise(std::span<const LayoutCall> calls, std::span<const Normalis
     return RewriteAll(result.calls, [&](const LayoutPiece& piece) { return RewriteJson(piece.text, rewrite); });
   });
   apply(Normalisation::kJsonKeys, [&] { return SortKeys(result.calls); });
+  apply(Normalisation::kSharedFirst, [&] { return PutSharedFirst(result.calls); });
   apply(Normalisation::kVolatileLast, [&] { return SplitVolatiles(result.calls); });
   return result;
 }

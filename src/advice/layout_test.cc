@@ -306,6 +306,25 @@ TEST(Layout, JsonInProseIsSortedOnlyWhereItVaries) {
   EXPECT_EQ(report.proposal[0][0].text, report.proposal[1][0].text);
 }
 
+TEST(Layout, SharedParagraphsAreMeasuredButMovedOnlyOnRequest) {
+  std::vector<LayoutCall> calls;
+  for (const char* role : {"retriever", "critic", "writer"}) {
+    calls.push_back(
+        {role, {Piece("system", "You are the " + std::string(role) + ".\n\n" + Lines(1, 200), SegmentKind::kSystem)}});
+  }
+  const LayoutReport report = Laid(calls);
+  EXPECT_FALSE(report.improves);
+  const NormalisationGain& gain = report.normalisations.back();
+  EXPECT_EQ(gain.normalisation, Normalisation::kSharedFirst);
+  EXPECT_TRUE(gain.measured_only && !gain.applied);
+  EXPECT_GE(gain.gain_alone, 2 * 190);
+  LayoutOptions options;
+  options.normalisations = {Normalisation::kSharedFirst};
+  const LayoutReport asked = Laid(calls, options);
+  EXPECT_EQ(asked.reusable_after, static_cast<uint64_t>(gain.gain_alone));
+  EXPECT_EQ(asked.normalisations.size(), 1u);
+}
+
 TEST(Layout, SaysSoWhenNothingHelps) {
   const std::vector<LayoutCall> calls = {{"a", {Piece("t", Lines(1, 60)), Piece("u", Lines(2, 60))}},
                                          {"b", {Piece("t", Lines(3, 60)), Piece("u", Lines(4, 60))}}};

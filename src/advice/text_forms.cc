@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
+#include <utility>
 
 #include "weir/codec/utf8.h"
 #include "weir/tokens/nfc.h"
@@ -14,45 +16,26 @@ bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' ||
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool IsWord(char c) { return IsLetter(c) || (c >= '0' && c <= '9') || (static_cast<unsigned char>(c) & 0x80) != 0; }
 
-// The plain spelling of a look-alike; null: keep the character. An empty text drops it.
+// Look-alikes and their plain spelling, by code point; an empty spelling drops the character.
+constexpr std::pair<char32_t, const char*> kPlainSpellings[] = {
+    {0x00A0, " "}, {0x00AD, ""},   {0x00B2, "2"},  {0x00B3, "3"},  {0x00B4, "'"},   {0x00B9, "1"},   {0x0405, "S"},
+    {0x0406, "I"}, {0x0408, "J"},  {0x0410, "A"},  {0x0412, "B"},  {0x0415, "E"},   {0x041A, "K"},   {0x041C, "M"},
+    {0x041D, "H"}, {0x041E, "O"},  {0x0420, "P"},  {0x0421, "C"},  {0x0422, "T"},   {0x0425, "X"},   {0x0430, "a"},
+    {0x0435, "e"}, {0x043E, "o"},  {0x0440, "p"},  {0x0441, "c"},  {0x0443, "y"},   {0x0445, "x"},   {0x0455, "s"},
+    {0x0456, "i"}, {0x0458, "j"},  {0x200B, ""},   {0x200C, ""},   {0x200D, ""},    {0x2010, "-"},   {0x2011, "-"},
+    {0x2012, "-"}, {0x2013, "-"},  {0x2014, "-"},  {0x2015, "-"},  {0x2018, "'"},   {0x2019, "'"},   {0x201A, "'"},
+    {0x201B, "'"}, {0x201C, "\""}, {0x201D, "\""}, {0x201E, "\""}, {0x201F, "\""},  {0x2022, "*"},   {0x2026, "..."},
+    {0x202F, " "}, {0x2032, "'"},  {0x2033, "\""}, {0x205F, " "},  {0x2060, ""},    {0x2122, "TM"},  {0x2212, "-"},
+    {0x3000, " "}, {0xFB00, "ff"}, {0xFB01, "fi"}, {0xFB02, "fl"}, {0xFB03, "ffi"}, {0xFB04, "ffl"}, {0xFE0E, ""},
+    {0xFE0F, ""},  {0xFEFF, ""},
+};
+
+// Null: keep the character.
 const char* PlainSpelling(char32_t c) {
-  switch (c) {
-    case 0x00A0:
-    case 0x202F:
-    case 0x205F:
-    case 0x3000: return " ";
-    case 0x00AD:
-    case 0x200B:
-    case 0x200C:
-    case 0x200D:
-    case 0x2060:
-    case 0xFEFF: return "";
-    case 0x2018:
-    case 0x2019:
-    case 0x201A:
-    case 0x201B:
-    case 0x2032:
-    case 0x00B4: return "'";
-    case 0x201C:
-    case 0x201D:
-    case 0x201E:
-    case 0x201F:
-    case 0x2033: return "\"";
-    case 0x2010:
-    case 0x2011:
-    case 0x2012:
-    case 0x2013:
-    case 0x2014:
-    case 0x2015:
-    case 0x2212: return "-";
-    case 0x2026: return "...";
-    case 0xFB00: return "ff";
-    case 0xFB01: return "fi";
-    case 0xFB02: return "fl";
-    case 0xFB03: return "ffi";
-    case 0xFB04: return "ffl";
-    default: return c >= 0x2000 && c <= 0x200A ? " " : nullptr;
-  }
+  if (c >= 0x2000 && c <= 0x200A) return " ";
+  const auto found = std::lower_bound(std::begin(kPlainSpellings), std::end(kPlainSpellings), c,
+                                      [](const auto& entry, char32_t value) { return entry.first < value; });
+  return found != std::end(kPlainSpellings) && found->first == c ? found->second : nullptr;
 }
 
 constexpr std::array<std::string_view, 11> kMarks = {"[INST]",      "[/INST]", "<<SYS>>", "<</SYS>>",        "<s>",

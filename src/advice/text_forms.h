@@ -15,8 +15,9 @@ std::string TrimTrailingBlanks(std::string_view text);
 // NFC: canonically equal, so no character is lost.
 std::string ComposeCharacters(std::string_view text);
 
-// NFC, then look-alikes as plain ASCII: full-width forms, curly quotes, dashes, special spaces, the ellipsis, common
-// ligatures; soft hyphens, zero-width characters and byte-order marks go.
+// NFC, then look-alikes as plain ASCII: full-width forms, curly quotes, dashes, special spaces, the ellipsis, ligatures,
+// Cyrillic letters that look Latin; soft hyphens, zero-width characters, variation selectors and byte-order marks go. For
+// comparing only: it changes texts.
 std::string FoldCharacters(std::string_view text);
 
 // ASCII, Latin-1, Greek and Cyrillic capitals as small letters.

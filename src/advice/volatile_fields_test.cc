@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "shared_blocks.h"
 #include "volatile_lines.h"
 #include "weir/base/random.h"
 
@@ -168,6 +169,24 @@ TEST(VolatileLines, NothingIsLost) {
     };
     ASSERT_EQ(letters(split.stable + split.volatiles), letters(texts[0])) << "seed " << seed;
   }
+}
+
+using Blocks = std::vector<std::string_view>;
+
+TEST(SharedBlocks, ParagraphsSectionsAndFencesAreBlocks) {
+  EXPECT_EQ(BlocksOf("a\nb\n\n\nc\n"), (Blocks{"a\nb", "c"}));
+  EXPECT_EQ(BlocksOf("x\n# H\n\np\n\nq\n## I\nr"), (Blocks{"x", "# H\n\np\n\nq", "## I\nr"}));
+  EXPECT_EQ(BlocksOf("Rules:\n\n- a\n\nend"), (Blocks{"Rules:\n\n- a", "end"}));
+  EXPECT_EQ(BlocksOf("```\na\n\n# b\n```\n\nc"), (Blocks{"```\na\n\n# b\n```", "c"}));
+  EXPECT_EQ(BlocksOf("\n \n"), Blocks{});
+}
+
+TEST(SharedBlocks, WhatMostHaveComesFirst) {
+  const std::vector<std::string_view> texts = {"I am one.\n\nAll.\n\nSome.\n", "All.\n\nI am two.\n\nSome.\n", "All.\n"};
+  const SharedBlocks blocks(texts);
+  EXPECT_EQ(blocks.Apply(texts[0]), "All.\n\nSome.\n\nI am one.\n");
+  EXPECT_EQ(blocks.Apply(texts[1]), "All.\n\nSome.\n\nI am two.\n");
+  EXPECT_EQ(blocks.Apply(texts[2]), texts[2]);
 }
 
 }  // namespace

@@ -56,9 +56,11 @@ enum class Normalisation {
                     // elsewhere where the same value is written in several orders
   kToolOrder,       // tool definitions listed by name
   kTrailingBlanks,  // blanks before line ends and CR of CR LF removed
-  kUnicodeForm,     // composed form (NFC) of decomposed letters. Not applied to text that would lose a character
+  kUnicodeForm,     // composed form (NFC) of decomposed letters: canonically equal
+  kSharedFirst,     // paragraphs and sections that several calls have in front of those that only one has. Not lossless: a
+                    // person must say that their order does not matter
 };
-// "volatile_last", "json_keys", "tool_order", "trailing_blanks", "unicode_form".
+// "volatile_last", "json_keys", "tool_order", "trailing_blanks", "unicode_form", "shared_first".
 std::string_view NormalisationName(Normalisation normalisation);
 
 struct LayoutOptions {
@@ -70,6 +72,9 @@ struct LayoutOptions {
   std::vector<Normalisation> normalisations = {Normalisation::kVolatileLast, Normalisation::kJsonKeys,
                                                Normalisation::kToolOrder, Normalisation::kTrailingBlanks,
                                                Normalisation::kUnicodeForm};
+  // Normalisations that are measured alone, to say what they would gain, but never applied. One that is tried as well is
+  // not measured twice.
+  std::vector<Normalisation> measured_only = {Normalisation::kSharedFirst};
   // Orders of up to this many movable classes are all tried; more are searched greedily and by local exchange.
   size_t exact_class_count_max = 7;
   // Bound of the search in simulated blocks; reaching it is said in LayoutReport::search.
@@ -78,8 +83,9 @@ struct LayoutOptions {
 
 struct NormalisationGain {
   Normalisation normalisation = Normalisation::kVolatileLast;
-  bool applied = false;  // part of the proposal
-  size_t pieces = 0;     // pieces whose text it changes
+  bool applied = false;        // part of the proposal
+  bool measured_only = false;  // never part of one: what it would gain, if a person did it
+  size_t pieces = 0;           // pieces whose text it changes
   // Reusable tokens gained with the recorded order when this is the only change.
   int64_t gain_alone = 0;
   // Reusable tokens that the proposal would lose without it; null when it is not part of the proposal.
