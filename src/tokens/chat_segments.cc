@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 
 namespace weir {
 namespace {
 
 using jinja_rendering::IterationMark;
+using jinja_rendering::LastMessage;
 using jinja_rendering::Origin;
 using jinja_rendering::OriginMark;
 
@@ -33,14 +35,15 @@ Segment Named(Origin origin, const Json& messages) {
     segment.kind = SegmentKind::kTools;
     return segment;
   }
-  if (origin < 0) {
-    segment.name = origin == jinja_rendering::kFromTemplate ? "text" : "messages";
+  if (origin == jinja_rendering::kFromTemplate) {
+    segment.name = "text";
     return segment;
   }
+  const Origin message = jinja_rendering::LastMessage(origin);
   const Json::Array& all = messages.as_array();
-  const std::string_view role = RoleOf(all[static_cast<size_t>(origin)]);
+  const std::string_view role = RoleOf(all[static_cast<size_t>(message)]);
   const bool has_leading_system = IsSystem(RoleOf(all[0]));
-  const size_t number = static_cast<size_t>(origin) + (has_leading_system ? 0 : 1);
+  const size_t number = static_cast<size_t>(message) + (has_leading_system ? 0 : 1);
   segment.kind = IsSystem(role)                         ? SegmentKind::kSystem
                  : role == "user"                       ? SegmentKind::kUser
                  : role == "assistant"                  ? SegmentKind::kAssistant
@@ -48,22 +51,25 @@ Segment Named(Origin origin, const Json& messages) {
                                                         : SegmentKind::kText;
   const std::string_view word = segment.kind == SegmentKind::kText ? role : SegmentKindName(segment.kind);
   segment.name = number == 0 ? std::string(word) : fmt::format("{} {}", word, number);
+  if (jinja_rendering::IsSeveral(origin)) {
+    segment.name += " and earlier";
+    segment.fixed = true;
+  }
   return segment;
 }
 
 std::vector<Run> RunsOf(const std::vector<OriginMark>& marks) {
   std::vector<Run> runs;
+  std::unordered_map<Origin, size_t> positions;
   for (const OriginMark& mark : marks) {
-    const auto earlier = std::find_if(runs.begin(), runs.end(), [&](const Run& run) { return run.origin == mark.origin; });
-    if (earlier != runs.end()) {
-      // The same part again: what lies in between cannot be told apart from it.
-      earlier->end = mark.end;
-      runs.erase(earlier + 1, runs.end());
-    } else if (mark.origin == jinja_rendering::kFromSeveral && !runs.empty()) {
-      runs.back().end = mark.end;
-    } else {
+    const auto [at, is_new] = positions.try_emplace(mark.origin, runs.size());
+    if (is_new) {
       runs.push_back({mark.begin, mark.end, mark.origin});
+      continue;
     }
+    // The same part again: what lies in between cannot be told apart from it.
+    for (; runs.size() > at->second + 1; runs.pop_back()) positions.erase(runs.back().origin);
+    runs.back().end = mark.end;
   }
   return runs;
 }
@@ -77,7 +83,9 @@ size_t Boundary(const Run& before, const Run& next, const std::vector<IterationM
       if (mark.origin >= 0 && mark.origin != before.origin) best = &mark;
       continue;
     }
-    const auto rank = [&](const IterationMark& m) { return m.origin == next.origin ? -1 : m.depth; };
+    const auto rank = [&](const IterationMark& m) {
+      return m.origin >= 0 && m.origin == LastMessage(next.origin) ? -1 : m.depth;
+    };
     if (best == nullptr || rank(mark) <= rank(*best)) best = &mark;
   }
   return best != nullptr ? best->at : before.end;

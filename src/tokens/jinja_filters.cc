@@ -227,8 +227,14 @@ Value ToInteger(const Value& value, Arguments& arguments) {
   if (!value.is_text()) return fallback;
   std::string_view text = Strip(value.bytes(), Ends::kBoth, std::nullopt);
   if (text.starts_with('+')) text.remove_prefix(1);
+  const int64_t base = given.Int(1, "base", 10);
+  if (base < 2 || base > 36) Refuse("int with that base");
+  if ((base == 16 && (text.starts_with("0x") || text.starts_with("0X"))) || (base == 2 && text.starts_with("0b")) ||
+      (base == 8 && text.starts_with("0o"))) {
+    text.remove_prefix(2);
+  }
   int64_t integer = 0;
-  auto parsed = std::from_chars(text.data(), text.data() + text.size(), integer, static_cast<int>(given.Int(1, "base", 10)));
+  auto parsed = std::from_chars(text.data(), text.data() + text.size(), integer, static_cast<int>(base));
   if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size()) return Value(static_cast<Integer>(integer));
   double number = 0;
   parsed = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -7,7 +7,9 @@
 namespace weir::jinja_rendering {
 namespace {
 
-constexpr uint64_t kStepsMax = 50'000'000;
+constexpr uint64_t kStepsMax = 5'000'000;
+constexpr uint64_t kTextBytesPerStep = 1024;
+constexpr uint64_t kItemsPerStep = 16;
 constexpr size_t kOutputBytesMax = size_t{1} << 31;
 constexpr int kMacroDepthMax = 100;
 
@@ -39,9 +41,20 @@ Interpreter::Scope& Interpreter::NewScope(const Scope& parent, std::shared_ptr<L
   return scopes_.emplace_back(Scope{&parent, std::move(loop), {}});
 }
 
+void Interpreter::DropScopes(const ScopeMark& mark) {
+  if (mark.macros != macros_made_) return;
+  while (scopes_.size() > mark.scopes) scopes_.pop_back();
+}
+
 void Interpreter::Step(const Node& node) {
   line_ = node.line;
-  if (++steps_ > kStepsMax) Refuse("a rendering of more than 50 million steps");
+  if (++steps_ > kStepsMax) Refuse("a rendering of more than 5 million steps");
+}
+
+Value Interpreter::Charged(Value value) {
+  if (value.is_text()) steps_ += value.bytes().size() / kTextBytesPerStep;
+  if (value.is_list()) steps_ += value.items().size() / kItemsPerStep;
+  return value;
 }
 
 Interpreter::Flow Interpreter::RunAll(const Nodes& nodes, Scope& scope) {
@@ -113,9 +126,11 @@ Interpreter::Flow Interpreter::RunFor(const Node& node, Scope& scope) {
   if (node.first[1]) {
     std::vector<Value> kept;
     for (Value& item : items) {
+      const ScopeMark mark = MarkScopes();
       Scope& trial = NewScope(scope);
       Bind(node.names, item, trial);
       if (Evaluate(*node.first[1], trial).Truth()) kept.push_back(std::move(item));
+      DropScopes(mark);
     }
     items = std::move(kept);
   }
@@ -129,9 +144,12 @@ Interpreter::Flow Interpreter::RunFor(const Node& node, Scope& scope) {
     const Value& item = items[loop->index];
     if (captures_ == 0)
       iterations_.push_back({out_.size(), item.is_dict() ? item.dict().origin : kFromTemplate, loop->depth});
+    const ScopeMark mark = MarkScopes();
     Scope& body = NewScope(scope, loop);
     Bind(node.names, item, body);
+    Step(node);
     flow = RunAll(node.body, body);
+    DropScopes(mark);
   }
   loop->items = nullptr;
   return Flow::kNext;
@@ -150,9 +168,11 @@ void Interpreter::RunSet(const Node& node, Scope& scope) {
 }
 
 Value Interpreter::MakeMacro(const Node& node, const Nodes& defaults, Scope& scope, std::string name) {
-  // Borrows the node and the scope, which live as long as the rendering.
+  // Borrows the node and the scope, which from now on lives as long as the rendering.
+  ++macros_made_;
   return Callable{name, [this, &node, &defaults, &scope, name](Arguments& arguments) {
                     if (++macro_depth_ > kMacroDepthMax) Fail("maximum recursion depth exceeded");
+                    const ScopeMark mark = MarkScopes();
                     Scope& inner = NewScope(scope);
                     if (arguments.positional.size() > node.names.size()) {
                       Fail(fmt::format("macro '{}' takes not more than {} argument(s)", name, node.names.size()));
@@ -173,6 +193,7 @@ Value Interpreter::MakeMacro(const Node& node, const Nodes& defaults, Scope& sco
                     if (const Value* caller = FindName(arguments.named, "caller")) SetName(inner.names, "caller", *caller);
                     Value text = Capture(node.body, inner);
                     --macro_depth_;
+                    DropScopes(mark);
                     return text;
                   }};
 }
@@ -272,14 +293,14 @@ Value Interpreter::EvaluateCall(const Node& node, Scope& scope) {
     const Value object = Evaluate(*callee.first[0], scope);
     if (HasMethod(object, callee.name)) {
       Arguments arguments = EvaluateArguments(node, scope);
-      return CallMethod(object, callee.name, arguments);
+      return Charged(CallMethod(object, callee.name, arguments));
     }
   }
   const Value function = Evaluate(callee, scope);
   Arguments arguments = EvaluateArguments(node, scope);
   if (function.is_undefined()) Fail(fmt::format("'{}' is undefined", function.undefined_name()));
   if (!function.is_callable()) Fail(fmt::format("'{}' object is not callable", function.type_name()));
-  return function.callable().call(arguments);
+  return Charged(function.callable().call(arguments));
 }
 
 Value Interpreter::Evaluate(const Node& node, Scope& scope) {
@@ -304,7 +325,7 @@ Value Interpreter::Evaluate(const Node& node, Scope& scope) {
     }
     case Op::kBinary: {
       const Value left = Evaluate(*node.first[0], scope);
-      return Operate(node.name, left, Evaluate(*node.first[1], scope));
+      return Charged(Operate(node.name, left, Evaluate(*node.first[1], scope)));
     }
     case Op::kAnd: {
       Value left = Evaluate(*node.first[0], scope);
@@ -334,7 +355,7 @@ Value Interpreter::Evaluate(const Node& node, Scope& scope) {
     case Op::kFilter: {
       const Value value = Evaluate(*node.first[0], scope);
       Arguments arguments = EvaluateArguments(node, scope);
-      return ApplyFilter(node.name, value, arguments);
+      return Charged(ApplyFilter(node.name, value, arguments));
     }
     case Op::kTest: {
       const Value value = Evaluate(*node.first[0], scope);

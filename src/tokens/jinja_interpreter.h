@@ -76,17 +76,27 @@ class Interpreter {
   Value Lookup(const std::string& name, const Scope& scope);
   static const std::shared_ptr<Loop>* FindLoop(const Scope& scope);
   Value LoopMember(const std::shared_ptr<Loop>& loop, const std::string& name);
+  // Scopes end in the reverse order of their making, except where a macro may refer to one.
+  struct ScopeMark {
+    size_t scopes;
+    uint64_t macros;
+  };
+  ScopeMark MarkScopes() const { return {scopes_.size(), macros_made_}; }
+  void DropScopes(const ScopeMark& mark);
   Scope& NewScope(const Scope& parent, std::shared_ptr<Loop> loop = nullptr);
   void Step(const Node& node);
+  // Counts the work that a large result stands for.
+  Value Charged(Value value);
 
   int64_t now_local_s_;
-  // Every scope of the rendering: macros refer to theirs, so all live until its end. globals_ is the first.
+  // The first is the template's own.
   std::deque<Scope> scopes_{1};
   std::string out_;
   Origin captured_origin_ = kFromTemplate;
   int captures_ = 0;
   int macro_depth_ = 0;
   uint64_t steps_ = 0;
+  uint64_t macros_made_ = 0;
   uint32_t line_ = 0;
   std::vector<OriginMark> origins_;
   std::vector<IterationMark> iterations_;

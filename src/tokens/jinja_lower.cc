@@ -28,7 +28,7 @@ constexpr int kNestingMax = 200;  // the parser recurses
 
 class Lowering {
  public:
-  explicit Lowering(std::string_view source) : source_(source) {}
+  Lowering(std::string_view source, uint32_t lines_before) : source_(source), lines_before_(lines_before) {}
 
   Nodes Statements(const jinja::statements& from) {
     Nodes out;
@@ -43,7 +43,7 @@ class Lowering {
     auto node = std::make_unique<Node>();
     node->op = op;
     const auto end = source_.begin() + static_cast<std::ptrdiff_t>(std::min(from.pos, source_.size()));
-    node->line = 1 + static_cast<uint32_t>(std::count(source_.begin(), end, '\n'));
+    node->line = 1 + static_cast<uint32_t>(std::count(source_.begin(), end, '\n')) - lines_before_;
     return node;
   }
 
@@ -254,7 +254,16 @@ class Lowering {
     }
     auto node = New(op == "and" ? Op::kAnd : op == "or" ? Op::kOr : Op::kBinary, binary);
     node->name = op;
-    node->first.push_back(Expression(binary.left));
+    std::unique_ptr<Node> left = Expression(binary.left);
+    if (op == "~" && left->op == Op::kBinary && (left->name == "+" || left->name == "-") &&
+        !IsInParentheses(binary.left->pos, binary.pos)) {
+      // In Jinja ~ binds before + and -; the parser gives all three the same rank.
+      node->first.push_back(std::move(left->first[1]));
+      node->first.push_back(Expression(binary.right));
+      left->first[1] = std::move(node);
+      return left;
+    }
+    node->first.push_back(std::move(left));
     node->first.push_back(Expression(binary.right));
     return node;
   }
@@ -303,6 +312,7 @@ class Lowering {
   }
 
   std::string_view source_;
+  uint32_t lines_before_;  // added to the template's own
 };
 
 // A message's `content`, or a name that was set from one.
@@ -339,12 +349,13 @@ Status CheckNesting(std::string_view source) {
   return {};
 }
 
-// The lexer drops a single character before a block at the very start of the source; a comment before it is harmless
-// unless the source starts with white space.
+// The lexer drops a character at the very start of the source when a block follows it; behind a comment and a line end,
+// which write nothing, it does not.
+constexpr std::string_view kGuard = "{##}\n";
+
 std::string Guarded(std::string_view source) {
-  const bool at_risk = source.size() > 1 && source[0] != '{' && source[0] != ' ' && source[0] != '\t' && source[0] != '\n' &&
-                       source[0] != '\r';
-  return (at_risk ? "{##}" : "") + std::string(source);
+  const bool starts_with_tag = source.starts_with("{%") || source.starts_with("{{") || source.starts_with("{#");
+  return std::string(starts_with_tag ? std::string_view() : kGuard).append(source);
 }
 
 }  // namespace
@@ -359,7 +370,7 @@ Result<Program> Compile(std::string_view source) {
     const jinja::lexer_result tokens = jinja::lexer().tokenize(guarded);
     const jinja::program tree = jinja::parse_from_tokens(tokens);
     Program program;
-    program.body = Lowering(tokens.source).Statements(tree.body);
+    program.body = Lowering(tokens.source, guarded.size() == source.size() ? 0 : 1).Statements(tree.body);
     std::set<std::string> names;
     program.iterates_content = IteratesContent(program.body, names);
     return program;

@@ -65,9 +65,8 @@ Value Arithmetic(std::string_view op, const Value& a, const Value& b) {
 
 Value Repeat(const Value& value, Integer count) {
   const size_t size = value.is_text() ? value.bytes().size() : value.items().size() * sizeof(Value);
-  if (count > 0 && size > kRepeatBytesMax / static_cast<size_t>(std::min<Integer>(count, kRepeatBytesMax))) {
-    Refuse("a repetition beyond 64 MiB");
-  }
+  if (size == 0 || count <= 0) count = 0;
+  if (count > 0 && count > static_cast<Integer>(kRepeatBytesMax / size)) Refuse("a repetition beyond 64 MiB");
   if (value.is_text()) {
     std::string out;
     for (Integer i = 0; i < count; ++i) out += value.bytes();
@@ -241,7 +240,7 @@ Value SliceOf(const Value& value, const Value& start, const Value& stop, const V
     const auto [from, to, by] = SliceIndices(start, stop, step, static_cast<int64_t>(CountCodePoints(value.bytes())));
     return Derived(SliceCharacters(value.bytes(), from, to, by), value);
   }
-  if (!value.is_sequence()) return Value::UndefinedNamed("slice");
+  if (!value.is_sequence()) Fail(fmt::format("'{}' object is not subscriptable", value.type_name()));
   const auto [from, to, by] = SliceIndices(start, stop, step, static_cast<int64_t>(value.items().size()));
   List list;
   list.kind = value.list_kind();

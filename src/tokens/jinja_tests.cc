@@ -24,6 +24,10 @@ bool IsIterable(const Value& value, const Parameters&) {
   return value.is_text() || value.is_list() || value.is_dict() || value.is_undefined();
 }
 
+bool IsSequence(const Value& value, const Parameters&) {
+  return value.is_text() || value.is_sequence() || value.is_dict() || value.is_undefined();
+}
+
 const std::unordered_map<std::string_view, Test>& Tests() {
   static const std::unordered_map<std::string_view, Test> kTests = {
       {"defined", [](const Value& value, const Parameters&) { return !value.is_undefined(); }},
@@ -31,7 +35,7 @@ const std::unordered_map<std::string_view, Test>& Tests() {
       {"none", [](const Value& value, const Parameters&) { return value.is_none(); }},
       {"string", [](const Value& value, const Parameters&) { return value.is_text(); }},
       {"mapping", [](const Value& value, const Parameters&) { return value.is_dict(); }},
-      {"sequence", IsIterable},
+      {"sequence", IsSequence},
       {"iterable", IsIterable},
       {"number", [](const Value& value, const Parameters&) { return value.is_number(); }},
       {"integer", [](const Value& value, const Parameters&) { return value.is_integer(); }},
@@ -167,7 +171,7 @@ Value GlobalFunction(std::string_view name, int64_t now_local_s) {
           return Value(FormatTime(TextOf(Parameters("strftime_now", arguments).Get(0, "format"), "format"), now_local_s));
         }};
   }
-  if (name == "cycler" || name == "joiner" || name == "lipsum") Refuse(fmt::format("the function '{}'", name));
+  if (name == "self" || name == "cycler" || name == "joiner" || name == "lipsum") Refuse(fmt::format("the name '{}'", name));
   return Value::UndefinedNamed(std::string(name));
 }
 

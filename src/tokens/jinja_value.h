@@ -26,14 +26,21 @@ struct TemplateFault {
 [[noreturn]] void Fail(std::string message);
 [[noreturn]] void Refuse(std::string feature);
 
-// Where a string's bytes came from: a message (its position from 0), the tools, several parts, or none (the template).
+// Where a string's bytes came from: a message (its position from 0), the tools, none (the template), or several of these
+// (SeveralUpTo() the last message among them).
 using Origin = int32_t;
 inline constexpr Origin kFromTemplate = -1;
 inline constexpr Origin kFromTools = -2;
-inline constexpr Origin kFromSeveral = -3;
+inline constexpr Origin kSeveralBase = -10;
+inline Origin SeveralUpTo(Origin message) { return kSeveralBase - message; }
+inline bool IsSeveral(Origin origin) { return origin <= kSeveralBase; }
+// The last message in it; -1 when there is none.
+inline Origin LastMessage(Origin origin) { return IsSeveral(origin) ? kSeveralBase - origin : origin < 0 ? -1 : origin; }
 inline Origin Join(Origin a, Origin b) {
-  if (a == kFromTemplate) return b;
-  return b == kFromTemplate || a == b ? a : kFromSeveral;
+  if (a == kFromTemplate || a == b) return b;
+  if (b == kFromTemplate) return a;
+  const Origin last = LastMessage(a) > LastMessage(b) ? LastMessage(a) : LastMessage(b);
+  return SeveralUpTo(last);
 }
 
 using Integer = __int128;  // every 64-bit JSON integer, and sums of them

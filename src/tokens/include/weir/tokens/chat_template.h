@@ -53,9 +53,10 @@ struct ChatRenderOptions {
 // Ranges are known, not searched: every string of the request carries its message (or the tools) through the template's
 // operations into the output. Text of the template itself (role markers, separators, instructions around the tools)
 // belongs to the message whose loop iteration wrote it, else to what follows it; before the first message, to the first
-// segment; behind the last, to the last. What a template writes as one string out of several messages, or writes again
-// later, joins the segment before it: segments become coarser then, never wrong. A message that wrote nothing of its own
-// has no segment. Nothing known at all: one segment "text".
+// segment; behind the last, to the last. What a template writes as one string out of several parts is one segment, fixed
+// and named after the last message in it ("user 3 and earlier"); when it writes a part again later, everything from the
+// first time on is that part's segment: segments become coarser then, never wrong. A message that wrote nothing of its
+// own has no segment. Nothing known at all: one segment "text".
 struct RenderedPrompt {
   std::string text;
   std::vector<Segment> segments;  // `tokens` is not filled in
