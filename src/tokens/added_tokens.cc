@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
+
+#include "unicode.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -41,6 +42,17 @@ size_t SkipWhiteSpaceBack(std::string_view text, size_t at, size_t limit) {
   return at;
 }
 
+// The regular expression \w: alphabetic characters, marks, decimal digits, connectors and join controls (Unicode
+// Technical Standard 18, annex C). Alphabetic is letters, letter numbers and a few marks and symbols.
+unicode::CodePointSet WordCharacters() {
+  unicode::CodePointSet set;
+  for (const char* category : {"L", "M", "Nd", "Nl", "Pc"}) set = set.Union(*unicode::CategorySet(category));
+  set = set.Union({0x200c, 0x200d});
+  set = set.Union({0x24b6, 0x24e9});                                                                 // circled letters
+  for (const uint32_t first : {0x1f130u, 0x1f150u, 0x1f170u}) set = set.Union({first, first + 25});  // squared letters
+  return set;
+}
+
 }  // namespace
 
 AddedTokenFinder::AddedTokenFinder(std::vector<Pattern> patterns) : patterns_(std::move(patterns)) {
@@ -60,7 +72,8 @@ AddedTokenFinder::AddedTokenFinder(std::vector<Pattern> patterns) : patterns_(st
       for (size_t second = 0; second < 256; ++second) begins_.set(first | second);
     }
     longest_ = std::max(longest_, pattern.text.size());
-    strips_ |= pattern.left_strip || pattern.right_strip;
+    looks_around_ |= pattern.left_strip || pattern.right_strip || pattern.single_word;
+    if (pattern.single_word && word_characters_.empty()) word_characters_ = WordCharacters();
   }
 }
 
@@ -137,6 +150,14 @@ uint32_t AddedTokenFinder::LongestAt(std::string_view text, size_t at) const {
   return found;
 }
 
+bool AddedTokenFinder::TouchesWord(std::string_view text, size_t begin, size_t end) const {
+  if (end < text.size() && word_characters_.Contains(unicode::Decode(text.data() + end).code_point)) return true;
+  if (begin == 0) return false;
+  size_t start = begin - 1;
+  while (start > 0 && (static_cast<uint8_t>(text[start]) & 0xc0) == 0x80) --start;
+  return word_characters_.Contains(unicode::Decode(text.data() + start).code_point);
+}
+
 std::optional<AddedTokenFinder::Match> AddedTokenFinder::Walk::Next() {
   if (finder_->empty()) return std::nullopt;
   while (true) {
@@ -150,6 +171,7 @@ std::optional<AddedTokenFinder::Match> AddedTokenFinder::Walk::Next() {
     const Pattern& pattern = finder_->patterns_[found];
     Match match{search_, search_ + pattern.text.size(), pattern.id};
     search_ = match.end;
+    if (pattern.single_word && finder_->TouchesWord(text_, match.begin, match.end)) continue;
     if (pattern.left_strip) match.begin = SkipWhiteSpaceBack(text_, match.begin, std::min(taken_, match.begin));
     if (pattern.right_strip) match.end = SkipWhiteSpace(text_, match.end);
     match.begin = std::max(match.begin, taken_);

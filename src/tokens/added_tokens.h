@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tokenizer_config.h"
+#include "unicode_sets.h"
 
 namespace weir::bpe {
 
@@ -21,6 +21,7 @@ class AddedTokenFinder {
     uint32_t id = 0;
     bool left_strip = false;
     bool right_strip = false;
+    bool single_word = false;  // not where a word character touches it
   };
   struct Match {
     size_t begin = 0;  // bytes, white space that the token takes along included
@@ -31,8 +32,8 @@ class AddedTokenFinder {
   explicit AddedTokenFinder(std::vector<Pattern> patterns);
 
   bool empty() const { return patterns_.empty(); }
-  size_t longest() const { return longest_; }
-  bool strips() const { return strips_; }
+  // Whether what surrounds a token can matter: stripped white space, or single words.
+  bool looks_around() const { return looks_around_; }
 
   // A walk over one text: the next match in order, or nothing.
   class Walk {
@@ -66,6 +67,7 @@ class AddedTokenFinder {
   const Edge* Follow(uint32_t node, uint8_t byte) const;
   // The first byte at or after `from` where a pattern may begin (its first two bytes are right), or the text's size.
   size_t FindCandidate(std::string_view text, size_t from) const;
+  bool TouchesWord(std::string_view text, size_t begin, size_t end) const;
   // The longest pattern at `at`, or UINT32_MAX.
   uint32_t LongestAt(std::string_view text, size_t at) const;
 
@@ -76,7 +78,8 @@ class AddedTokenFinder {
   std::vector<uint8_t> first_bytes_;   // distinct
   std::bitset<256 * 256> begins_;      // by first and second byte
   size_t longest_ = 0;
-  bool strips_ = false;
+  bool looks_around_ = false;
+  unicode::CodePointSet word_characters_;  // \w; filled in where it is needed
 };
 
 }  // namespace weir::bpe

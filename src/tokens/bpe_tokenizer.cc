@@ -53,7 +53,7 @@ AddedTokenFinder MakeFinder(const TokenizerConfig& config, bool normalized) {
     if (token.normalized != normalized) continue;
     const bool changes = normalized && config.nfc;
     patterns.push_back({changes ? unicode::NormalizeNfc(token.content).text : token.content, token.id, token.left_strip,
-                        token.right_strip});
+                        token.right_strip, token.single_word});
   }
   return AddedTokenFinder(std::move(patterns));
 }

@@ -33,7 +33,7 @@ size_t LastNfcBoundary(std::string_view text, size_t limit) {
 size_t BpeEncoder::FindStableCut(std::string_view text) {
   const AddedTokenFinder& raw = parts_->raw_finder;
   const AddedTokenFinder& normalized = parts_->normalized_finder;
-  if (raw.strips() || normalized.strips()) return 0;  // white space around a token could still be taken along
+  if (raw.looks_around() || normalized.looks_around()) return 0;
   const size_t limit = std::min(raw.FindOpenTail(text, 0), normalized.FindOpenTail(text, 0));
   size_t cut = 0;
   AddedTokenFinder::Walk raw_walk(raw, text);

@@ -143,7 +143,6 @@ Status ReadAddedTokens(const Json* tokens, const VocabularyFacts& vocabulary, To
     WEIR_ASSIGN(one.right_strip, ReadFlag(token, "rstrip"));
     WEIR_ASSIGN(one.single_word, ReadFlag(token, "single_word"));
     WEIR_ASSIGN(one.normalized, ReadFlag(token, "normalized"));
-    if (one.single_word) return Refuse(fmt::format("single_word of the added token {}", JsonQuote(one.content)));
     one.id = vocabulary.find(one.content);
     if (one.id == kNone) one.id = next_id++;
     added.push_back(std::move(one));
