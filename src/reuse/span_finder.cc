@@ -139,9 +139,10 @@ void SpanFinder::Candidate(State& state, uint32_t query_position, Posting place)
   const bool is_prefix = span.a_begin == 0 && span.b_begin == 0;
   if (!is_prefix || options_.prefix_as_span) {
     const uint64_t tokens = query_.size() + documents_[place.document].size();
-    if (state.spans == options_.spans_per_pair_max || state.span_tokens > tokens * options_.repetition_max) {
+    if (state.spans == options_.spans_per_pair_max || state.span_tokens > tokens * options_.repetition_max ||
+        found_.size() >= options_.spans_max) {
       state.done = true;
-      found_.push_back({place.document, span, false});
+      if (found_.size() < options_.spans_max) found_.push_back({place.document, span, false});
       state.end = std::max(state.end, span.a_begin + span.length);
       return;
     }
@@ -163,7 +164,7 @@ uint32_t SpanFinder::Cover(State& state, uint32_t query_position, std::span<cons
     ++candidates_;
     const CommonSpan span = Extend(query_position, place);
     if (span.length == 0) return;
-    found_.push_back({place.document, span, false});
+    if (found_.size() < options_.spans_max) found_.push_back({place.document, span, false});
     state.end = std::max(state.end, span.a_begin + span.length);
     state.document_end = std::max(state.document_end, span.b_begin + span.length);
   };
