@@ -146,36 +146,70 @@ class Segment {
 
 bool IsNotable(const char* at) { return (ClassByte(Decode(at).code_point) & kNfcNotable) != 0; }
 
-// No character with these first bytes is notable: below U+0300, U+4000 to U+9FFF, U+B000 to U+CFFF.
-bool IsInertLead(uint8_t byte) { return byte < 0xCC || (byte >= 0xE4 && byte <= 0xE9) || byte == 0xEB || byte == 0xEC; }
+// No character with these first bytes is notable: below U+0300, U+03C0 to U+047F, U+4000 to U+9FFF, U+B000 to U+CFFF.
+bool IsInertLead(uint8_t byte) {
+  return byte < 0xCC || (byte >= 0xCF && byte <= 0xD1) || (byte >= 0xE4 && byte <= 0xE9) || byte == 0xEB || byte == 0xEC;
+}
+
+#if defined(__SSE2__)
+// 64 bytes of text. Bit i of a mask stands for byte i.
+class Bytes64 {
+ public:
+  explicit Bytes64(const char* text) {
+    for (int i = 0; i < 4; ++i) parts_[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text) + i);
+  }
+  bool IsAscii() const {
+    return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(parts_[0], parts_[1]), _mm_or_si128(parts_[2], parts_[3]))) == 0;
+  }
+  uint64_t Equal(int value) const { return InRange(value, 1); }
+  uint64_t InRange(int first, int count) const {
+    const __m128i lowest = _mm_set1_epi8(static_cast<char>(first)), span = _mm_set1_epi8(static_cast<char>(count - 1));
+    uint64_t out = 0;
+    for (int i = 0; i < 4; ++i) {
+      const __m128i from_first = _mm_sub_epi8(parts_[i], lowest);
+      const __m128i inside = _mm_cmpeq_epi8(_mm_min_epu8(from_first, span), from_first);
+      out |= static_cast<uint64_t>(static_cast<uint16_t>(_mm_movemask_epi8(inside))) << (16 * i);
+    }
+    return out;
+  }
+
+ private:
+  __m128i parts_[4];
+};
+
+// The first bytes of characters that may be notable: all that are, and few others in common scripts.
+uint64_t Suspects(const Bytes64& bytes) {
+  uint64_t suspects =
+      bytes.InRange(0xCC, 0x34) & ~bytes.InRange(0xCF, 3) & ~bytes.InRange(0xE4, 6) & ~bytes.InRange(0xEB, 2);
+  if (__builtin_popcountll(suspects) <= 4) return suspects;
+  if (const uint64_t e3 = suspects & bytes.Equal(0xE3)) {  // kana: all but U+3099 and U+309A, which end in 82 99 and 82 9A
+    const uint64_t second = bytes.InRange(0x81, 3) >> 1;
+    const uint64_t third = (bytes.InRange(0x80, 0x40) & ~bytes.InRange(0x99, 2)) >> 2;
+    suspects &= ~(e3 & second & third);
+    suspects &= ~(e3 & bytes.Equal(0x80) >> 1 & bytes.InRange(0x80, 0x20) >> 2);  // U+3000 to U+301F
+  }
+  if (const uint64_t e2 = suspects & bytes.Equal(0xE2)) {  // U+2002 to U+203F, U+2500 to U+257F
+    suspects &= ~(e2 & bytes.Equal(0x80) >> 1 & bytes.InRange(0x82, 0x3E) >> 2);
+    suspects &= ~(e2 & bytes.InRange(0x94, 2) >> 1);
+  }
+  if (const uint64_t wide = suspects & bytes.InRange(0xEF, 2)) {  // U+FF00 to U+FFFF, U+1F000 to U+1FFFF
+    suspects &= ~(wide & bytes.Equal(0xEF) & bytes.InRange(0xBC, 4) >> 1);
+    suspects &= ~(wide & bytes.Equal(0xF0) & bytes.Equal(0x9F) >> 1);
+  }
+  return suspects;
+}
+#endif
 
 // The start of the first notable character at or after `at`, or text.size(). `at` is the start of a character.
 size_t FindNotable(std::string_view text, size_t at) {
 #if defined(__SSE2__)
-  // Continuation bytes are below 0xCC, so only first bytes are looked at.
-  const auto suspects = [](__m128i bytes) {
-    const __m128i high = _mm_cmpeq_epi8(_mm_max_epu8(bytes, _mm_set1_epi8(static_cast<char>(0xCC))), bytes);
-    const __m128i ideographs =
-        _mm_cmplt_epi8(_mm_add_epi8(bytes, _mm_set1_epi8(static_cast<char>(0x80 - 0xE4))), _mm_set1_epi8(-128 + 6));
-    const __m128i syllables = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(static_cast<char>(0xEB))),
-                                           _mm_cmpeq_epi8(bytes, _mm_set1_epi8(static_cast<char>(0xEC))));
-    return _mm_andnot_si128(_mm_or_si128(ideographs, syllables), high);
-  };
-  const auto load = [&text](size_t from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + from)); };
-  while (text.size() - at >= 64) {
-    const __m128i all = _mm_or_si128(_mm_or_si128(load(at), load(at + 16)), _mm_or_si128(load(at + 32), load(at + 48)));
-    if (_mm_movemask_epi8(all) == 0) {
-      at += 64;
-      continue;
+  for (; text.size() - at >= 64; at += 64) {
+    const Bytes64 bytes(text.data() + at);
+    if (bytes.IsAscii()) continue;
+    for (uint64_t suspects = Suspects(bytes); suspects != 0; suspects &= suspects - 1) {
+      const size_t candidate = at + static_cast<size_t>(__builtin_ctzll(suspects));
+      if (IsNotable(text.data() + candidate)) return candidate;
     }
-    for (size_t quarter = 0; quarter < 64; quarter += 16) {
-      auto mask = static_cast<uint32_t>(_mm_movemask_epi8(suspects(load(at + quarter))));
-      for (; mask != 0; mask &= mask - 1) {
-        const size_t candidate = at + quarter + static_cast<size_t>(__builtin_ctz(mask));
-        if (IsNotable(text.data() + candidate)) return candidate;
-      }
-    }
-    at += 64;
   }
 #endif
   for (; at < text.size(); ++at) {

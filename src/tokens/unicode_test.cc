@@ -91,6 +91,23 @@ TEST(Nfc, OriginsFollowTheOriginal) {
   EXPECT_EQ(split.origins, (std::vector<uint32_t>{0, 3, 3, 3, 3, 3, 3, 4}));
 }
 
+// The search for notable characters takes short cuts by first bytes; each character is what it depends on.
+TEST(Nfc, EveryCharacterIsJudgedTheSameInABlock) {
+  for (uint32_t cp = 0; cp < 0x110000; ++cp) {
+    if (cp >= 0xD800 && cp < 0xE000) continue;
+    std::string text = "x";
+    AppendUtf8(cp, text);
+    const bool is_same = NormalizeNfc(text).text == text;
+    const std::string block = std::string(cp % 61, 'y') + text + std::string(80, 'z');
+    ASSERT_EQ(IsNfc(block), is_same) << std::hex << cp;
+    // After a base that composes with it or is reordered with it.
+    std::string after = "\u1e69";
+    AppendUtf8(cp, after);
+    const std::string longer = std::string(cp % 59, 'y') + after + std::string(80, 'z');
+    ASSERT_EQ(IsNfc(longer), NormalizeNfc(after).text == after) << std::hex << cp;
+  }
+}
+
 TEST(Nfc, IsNfcAgreesWithNormalizingInEveryAlignment) {
   const std::string_view cases[] = {"plain",        "e\u0301",      "\u00e9", "\u0301", "\u4e2d\u6587\u3099",
                                     "\u304b\u3099", "\uac00\u11a8", "\u0958"};
