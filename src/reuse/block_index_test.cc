@@ -179,6 +179,22 @@ TEST(BlockIndex, CompressesAChainIntoOneRun) {
   index.CheckInvariants();
 }
 
+// In each form of a set of holders: what stays behind costs what it would have cost alone.
+TEST(BlockIndex, SetsOfHoldersShrink) {
+  for (const HolderId spacing : {1u, 3u, 40u, 100u}) {
+    SCOPED_TRACE("spacing " + std::to_string(spacing));
+    BlockIndex index;
+    const std::vector<BlockKey> keys = KeysOf("a chain");
+    for (HolderId n = 0; n < 5; ++n) ASSERT_TRUE(index.Add((1000 - n) * spacing, keys));
+    const uint64_t few = index.bytes();
+    for (HolderId n = 5; n < 900; ++n) ASSERT_TRUE(index.Add((1000 - n) * spacing, keys));
+    ASSERT_GT(index.bytes(), few + 100);
+    for (HolderId n = 5; n < 900; ++n) index.Remove((1000 - n) * spacing);
+    index.CheckInvariants();
+    EXPECT_LE(index.bytes(), few + 16);
+  }
+}
+
 TEST(BlockIndex, RefusesAnIdThatIsTooLarge) {
   BlockIndex index;
   const Status status = index.Add(kHoldersMax, KeysOf("a"));

@@ -8,56 +8,17 @@
 #include <vector>
 
 #include "testing/counted_new.h"
+#include "testing/span_oracle.h"
 #include "weir/base/random.h"
 #include "winnowing.h"
 
 namespace weir {
 namespace {
 
-using Tokens = std::vector<TokenId>;
-
-// Every maximal run of two texts, by walking each diagonal.
-std::vector<CommonSpan> NaiveSpans(const Tokens& a, const Tokens& b, uint32_t tokens_min) {
-  std::vector<CommonSpan> spans;
-  for (size_t start = 0; start < a.size() + b.size(); ++start) {
-    size_t i = start < a.size() ? start : 0;
-    size_t j = start < a.size() ? 0 : start - a.size();
-    if (start >= a.size() && j == 0) continue;  // the main diagonal was start 0
-    while (i < a.size() && j < b.size()) {
-      size_t length = 0;
-      while (i + length < a.size() && j + length < b.size() && a[i + length] == b[j + length]) ++length;
-      if (length >= tokens_min) {
-        spans.push_back({static_cast<uint32_t>(i), static_cast<uint32_t>(j), static_cast<uint32_t>(length)});
-      }
-      i += length + 1;
-      j += length + 1;
-    }
-  }
-  std::sort(spans.begin(), spans.end());
-  return spans;
-}
-
-struct Expected {
-  uint32_t prefix = 0;
-  std::vector<CommonSpan> spans;
-  uint32_t a_tokens = 0;
-  uint32_t b_tokens = 0;
-};
-
-Expected Naive(const Tokens& a, const Tokens& b, uint32_t tokens_min, bool prefix_as_span) {
-  Expected expected;
-  while (expected.prefix < std::min(a.size(), b.size()) && a[expected.prefix] == b[expected.prefix]) ++expected.prefix;
-  expected.spans = NaiveSpans(a, b, tokens_min);
-  const uint32_t exact = prefix_as_span ? 0 : expected.prefix;
-  if (!prefix_as_span) std::erase_if(expected.spans, [](const CommonSpan& s) { return s.a_begin == 0 && s.b_begin == 0; });
-  std::vector<bool> in_a(a.size()), in_b(b.size());
-  for (const CommonSpan& span : expected.spans) {
-    for (uint32_t i = 0; i < span.length; ++i) in_a[span.a_begin + i] = in_b[span.b_begin + i] = true;
-  }
-  for (size_t i = exact; i < a.size(); ++i) expected.a_tokens += in_a[i] ? 1 : 0;
-  for (size_t i = exact; i < b.size(); ++i) expected.b_tokens += in_b[i] ? 1 : 0;
-  return expected;
-}
+using testing::Expected;
+using testing::Naive;
+using testing::RandomText;
+using testing::Tokens;
 
 void ExpectPair(const SpanMatches& matches, uint32_t a_id, uint32_t b_id, const Tokens& a, const Tokens& b,
                 uint32_t tokens_min, bool prefix_as_span) {
@@ -75,31 +36,6 @@ void ExpectPair(const SpanMatches& matches, uint32_t a_id, uint32_t b_id, const 
   ASSERT_EQ(pair->a_tokens, expected.a_tokens);
   ASSERT_EQ(pair->b_tokens, expected.b_tokens);
   ASSERT_FALSE(pair->truncated);
-}
-
-// Random, periodic, repetitive and copied stretches.
-Tokens RandomText(Random& random, const std::vector<Tokens>& earlier, size_t length_max) {
-  Tokens text;
-  const size_t length = random.Below(length_max);
-  const auto letters = static_cast<TokenId>(2 + random.Below(random.Below(3) == 0 ? 1000 : 4));
-  while (text.size() < length) {
-    const size_t stretch = 1 + random.Below(60);
-    const uint64_t kind = random.Below(5);
-    if (kind == 0 && !earlier.empty()) {
-      const Tokens& source = earlier[random.Below(earlier.size())];
-      const size_t from = source.empty() ? 0 : random.Below(source.size());
-      for (size_t i = from; i < std::min(source.size(), from + stretch); ++i) text.push_back(source[i]);
-    } else if (kind == 1) {
-      const size_t period = 1 + random.Below(5);
-      for (size_t i = 0; i < stretch; ++i) text.push_back(static_cast<TokenId>(i % period));
-    } else if (kind == 2 && text.empty() && !earlier.empty()) {
-      const Tokens& source = earlier[random.Below(earlier.size())];
-      text.assign(source.begin(), source.begin() + static_cast<ptrdiff_t>(random.Below(source.size() + 1)));
-    } else {
-      for (size_t i = 0; i < stretch; ++i) text.push_back(static_cast<TokenId>(random.Below(letters)));
-    }
-  }
-  return text;
 }
 
 TEST(Winnowing, EveryRunHoldsASelectedFingerprint) {
@@ -230,114 +166,6 @@ TEST(SpanIndex, SkipsTheExcludedDocument) {
   ASSERT_TRUE(index.Add(4, text));
   EXPECT_EQ(index.Find(text)->pairs.size(), 1u);
   EXPECT_EQ(index.Find(text, {.exclude = 4})->pairs.size(), 0u);
-}
-
-TEST(SpanIndex, SaysWhenRepetitiveTextExceedsTheLimits) {
-  const Tokens same_a(20000, 7);
-  const Tokens same_b(19000, 7);
-  Tokens periodic(20000);
-  for (size_t i = 0; i < periodic.size(); ++i) periodic[i] = static_cast<TokenId>(i % 10);
-  const std::vector<std::span<const TokenId>> documents = {same_a, same_b, periodic, std::span(periodic).subspan(3, 15000)};
-  const auto all = AllCommonSpans(documents);
-  ASSERT_TRUE(all);
-  EXPECT_TRUE(all->matches.truncated());
-  ASSERT_EQ(all->matches.pairs.size(), 2u);
-  for (const SpanPair& pair : all->matches.pairs) {
-    const auto a = documents[pair.a];
-    const auto b = documents[pair.b];
-    EXPECT_TRUE(pair.truncated);
-    EXPECT_LE(pair.span_count, 4096u);
-    for (const CommonSpan& span : all->matches.SpansOf(pair)) {
-      ASSERT_GE(span.length, 32u);
-      ASSERT_TRUE(std::equal(a.begin() + span.a_begin, a.begin() + span.a_begin + span.length, b.begin() + span.b_begin));
-    }
-    // What is covered is still told but for a few tokens at the ends.
-    EXPECT_GE(pair.a_tokens + 10, a.size() - pair.prefix_tokens);
-    EXPECT_GE(pair.b_tokens + 10, b.size() - pair.prefix_tokens);
-  }
-}
-
-// Under tight limits: what is listed is true and maximal, counts are lower bounds, and what is missing is said to be.
-TEST(SpanIndex, ATruncatedPairTellsOnlyTruths) {
-  int truncated = 0;
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    Random random(seed);
-    const Tokens b = RandomText(random, {}, 400);
-    const Tokens a = RandomText(random, {b}, 400);
-    SpanIndex index({.tokens_min = 8});
-    ASSERT_TRUE(index.Add(0, b));
-    SpanFindOptions options;
-    options.spans_per_pair_max = static_cast<uint32_t>(random.Below(20));
-    options.candidates_per_pair_max = static_cast<uint32_t>(random.Below(100));
-    options.repetition_max = static_cast<uint32_t>(random.Below(3));
-    const auto matches = index.Find(a, options);
-    ASSERT_TRUE(matches);
-    const Expected expected = Naive(a, b, 8, false);
-    if (matches->pairs.empty()) {
-      ASSERT_TRUE(expected.spans.empty());
-      continue;
-    }
-    const SpanPair& pair = matches->pairs[0];
-    ASSERT_TRUE(std::includes(expected.spans.begin(), expected.spans.end(), matches->spans.begin(), matches->spans.end()));
-    ASSERT_LE(pair.a_tokens, expected.a_tokens);
-    ASSERT_LE(pair.b_tokens, expected.b_tokens);
-    ASSERT_LE(pair.span_count, options.spans_per_pair_max);
-    if (!pair.truncated) {
-      ASSERT_EQ(matches->spans, expected.spans);
-      ASSERT_EQ(pair.a_tokens, expected.a_tokens);
-    }
-    truncated += pair.truncated ? 1 : 0;
-  }
-  EXPECT_GT(truncated, 10);
-}
-
-// Table-like text: many lines that are equal but for a number.
-TEST(SpanIndex, CoversRepetitiveLinesBeyondTheLimits) {
-  const auto lines = [](uint32_t first) {
-    Tokens text;
-    for (uint32_t line = 0; line < 300; ++line) {
-      text.push_back(1000 + first + line);
-      for (TokenId i = 0; i < 60; ++i) text.push_back(i);
-    }
-    return text;
-  };
-  const Tokens a = lines(0);
-  const Tokens b = lines(5000);
-  SpanIndex index;
-  ASSERT_TRUE(index.Add(0, b));
-  const auto matches = index.Find(a);
-  ASSERT_TRUE(matches);
-  ASSERT_EQ(matches->pairs.size(), 1u);
-  EXPECT_TRUE(matches->pairs[0].truncated);
-  EXPECT_EQ(matches->pairs[0].a_tokens, 300u * 60);
-  EXPECT_EQ(matches->pairs[0].b_tokens, 300u * 60);
-}
-
-TEST(SpanIndex, BoundsSpansAndPairs) {
-  Random random(9);
-  Tokens boilerplate(200);
-  for (auto& token : boilerplate) token = static_cast<TokenId>(random.Below(100000));
-  std::vector<Tokens> texts(30);
-  for (auto& text : texts) {
-    text.resize(1 + random.Below(50), 0);
-    for (auto& token : text) token = static_cast<TokenId>(random.Below(100000));
-    text.insert(text.end(), boilerplate.begin(), boilerplate.end());
-  }
-  const std::vector<std::span<const TokenId>> documents(texts.begin(), texts.end());
-  const auto whole = AllCommonSpans(documents);
-  ASSERT_TRUE(whole);
-  EXPECT_EQ(whole->matches.pairs.size(), 30u * 29 / 2);
-  EXPECT_FALSE(whole->matches.truncated());
-  const auto few_spans = AllCommonSpans(documents, {}, {.spans_max = 100});
-  ASSERT_TRUE(few_spans);
-  EXPECT_EQ(few_spans->matches.spans.size(), 100u);
-  EXPECT_EQ(few_spans->matches.pairs_truncated, 435u - 100);
-  EXPECT_GT(few_spans->matches.pairs.back().a_tokens, 0u);  // counts stay whole
-  const auto few_pairs = AllCommonSpans(documents, {}, {.pairs_max = 10});
-  ASSERT_TRUE(few_pairs);
-  EXPECT_EQ(few_pairs->matches.pairs.size(), 10u);
-  EXPECT_EQ(few_pairs->matches.pairs_dropped, 425u);
 }
 
 TEST(SpanIndex, CountsEveryByteAndGivesAllBack) {

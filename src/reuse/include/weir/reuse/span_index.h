@@ -15,7 +15,8 @@
 // two texts of n equal tokens have 2n - 1 maximal runs.
 //
 // Thread rule: const members may run together; Add and Remove need the index to themselves.
-// Memory: about 3 bytes a token, bounded by bytes_max; bytes() is exactly what the allocator handed out.
+// Memory: about 3 bytes a token (repetitive text: up to 12), bounded by bytes_max; bytes() is exactly what the allocator
+// handed out. What a query gathers is bounded by spans_max and pairs_max.
 
 #include <cstdint>
 #include <memory>
