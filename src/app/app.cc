@@ -58,6 +58,7 @@ struct Parser {
 TextStyle HelpStyle(const Environment& environment) {
   TextStyle style;
   style.color = ::isatty(STDOUT_FILENO) == 1 && !environment.Get("NO_COLOR");
+  style.width = DrawingWidth(environment);
   return style;
 }
 

@@ -28,7 +28,9 @@ bool WantsColor(const Settings& settings, const Environment& environment, int de
   return ::isatty(descriptor) == 1;
 }
 
-size_t TerminalWidth(const Environment& environment) {
+}  // namespace
+
+size_t DrawingWidth(const Environment& environment) {
   constexpr size_t kWithoutTerminal = 100;
   constexpr size_t kLeast = 40;
   constexpr size_t kMost = 160;  // longer lines are hard to read
@@ -42,8 +44,6 @@ size_t TerminalWidth(const Environment& environment) {
     return std::clamp<size_t>(size.ws_col, kLeast, kMost);
   return kWithoutTerminal;
 }
-
-}  // namespace
 
 Json ErrorJson(const Error& error) {
   Json inner = Json::MakeObject();
@@ -106,7 +106,7 @@ void Progress::Draw() {
 
 Session::Session(Parts parts, Output& out) : parts_(std::move(parts)), out_(out) {
   style_.color = WantsColor(parts_.settings, parts_.environment, STDOUT_FILENO);
-  style_.width = TerminalWidth(parts_.environment);
+  style_.width = DrawingWidth(parts_.environment);
 }
 
 ExitCode Session::Fail(ExitCode code, const Error& error) const {

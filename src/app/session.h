@@ -21,6 +21,9 @@
 
 namespace weir {
 
+// Columns to draw in: $COLUMNS, else the terminal's, else 100; within bounds that people can read.
+size_t DrawingWidth(const Environment& environment);
+
 // {"error":{"code","message","hint"}}
 Json ErrorJson(const Error& error);
 

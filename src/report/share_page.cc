@@ -7,6 +7,7 @@
 #include "page_matrix.h"
 #include "weir/base/check.h"
 #include "weir/codec/json.h"
+#include "weir/codec/sha256.h"
 #include "weir/report/share_view.h"
 
 namespace weir {
@@ -23,6 +24,20 @@ std::string_view Asset(std::string_view name) {
   }
   WEIR_CHECK(false, "no asset {}", name);
   return {};
+}
+
+// What a content security policy calls the one script or style sheet that may run: sha256- and base 64.
+std::string ContentHash(std::string_view text) {
+  static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const auto digest = Sha256(text);
+  std::string out = "sha256-";
+  for (size_t i = 0; i < digest.size(); i += 3) {
+    const size_t left = std::min<size_t>(3, digest.size() - i);
+    uint32_t bits = 0;
+    for (size_t k = 0; k < 3; ++k) bits = bits << 8 | (k < left ? digest[i + k] : 0u);
+    for (size_t k = 0; k < 4; ++k) out += k <= left ? kDigits[bits >> (18 - 6 * k) & 63] : '=';
+  }
+  return out;
 }
 
 std::string Escaped(std::string_view text) {
@@ -231,14 +246,17 @@ std::string SpanTable(const ShareView& view) {
 
 std::string SharePage(const ShareView& view) {
   const ShareReport& report = view.report;
+  const std::string_view style = Asset("page.css");
+  const std::string_view script = Asset("page.js");
   std::string out = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
-  out +=
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src "
-      "'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n"
-      "<meta name=\"referrer\" content=\"no-referrer\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
-  out += fmt::format("<title>Weir: what {} share</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n",
-                     Counted(report.agents.size(), "agent"), Asset("page.css"));
+  out += fmt::format(
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; script-src '{}'; base-uri "
+      "'none'; "
+      "form-action 'none'\">\n<meta name=\"referrer\" content=\"no-referrer\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
+      ContentHash(style), ContentHash(script));
+  out += fmt::format("<title>Weir: what {} share</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n",
+                     Counted(report.agents.size(), "agent"), style);
   out += fmt::format(
       "<header><h1>What {} share</h1><p>{}, blocks of {} tokens</p><button type=\"button\" id=\"theme\">light or "
       "dark</button></header>\n<noscript><p class=\"note\">The two pictures need JavaScript; the tables do "
@@ -254,8 +272,8 @@ std::string SharePage(const ShareView& view) {
   out +=
       "<footer>Made by weir share. Exact prefixes and moved spans are different things and are never added up.</footer>\n";
   out += fmt::format(
-      "</main>\n<script type=\"application/json\" id=\"report\">{}</script>\n<script>\n{}</script>\n</body>\n</html>\n",
-      DataOf(view), Asset("page.js"));
+      "</main>\n<script type=\"application/json\" id=\"report\">{}</script>\n<script>{}</script>\n</body>\n</html>\n",
+      DataOf(view), script);
   return out;
 }
 

@@ -33,8 +33,8 @@
     }
   };
 
-  const names = (indexes, total) => {
-    const shown = indexes.slice(0, 12).map((i) => data.agents[i].name);
+  const names = (indexes, total, most = 12) => {
+    const shown = indexes.slice(0, most).map((i) => data.agents[i].name);
     return shown.join(", ") + (total > shown.length ? " and " + grouped(total - shown.length) + " more" : "");
   };
 
@@ -52,7 +52,7 @@
     canvas.style.width = width + "px";
     canvas.style.height = height + "px";
     const pen = canvas.getContext("2d");
-    const binName = (bin) => bin.length === 1 ? data.agents[bin[0]].name : grouped(bin.length) + " agents: " + names(bin, bin.length);
+    const binName = (bin) => bin.length === 1 ? data.agents[bin[0]].name : grouped(bin.length) + " agents (" + names(bin, bin.length, 2) + ")";
     const value = (kind, unit, row, column) => data[kind + "_" + unit][row * count + column];
     const largest = () => Math.max(1, ...data[state.kind + "_tokens"].filter((v) => v !== null));
 
