@@ -30,6 +30,8 @@ Decoded DecodeAt(std::string_view text, size_t at) {
     if ((byte(i) & 0xc0) != 0x80) return {};
     point = point << 6 | (byte(i) & 0x3f);
   }
+  const char32_t least = length == 4 ? 0x10000 : length == 3 ? 0x800 : 0x80;  // below it: an overlong form
+  if (point < least || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return {};
   return {point, length, true};
 }
 
