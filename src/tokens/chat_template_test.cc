@@ -143,8 +143,18 @@ TEST(ChatTemplate, BrokenSourcesAreRefused) {
     EXPECT_FALSE(ChatTemplate::FromSource(source)) << source;
   }
   EXPECT_EQ(ChatTemplate::FromSource("{{ 1 < 2 < 3 }}").error().code, ErrorCode::kUnsupported);
-  const std::string deep = "{{ " + std::string(5000, '(') + "1" + std::string(5000, ')') + " }}";
-  EXPECT_EQ(ChatTemplate::FromSource(deep).error().code, ErrorCode::kUnsupported);
+  const auto repeated = [](std::string_view part) {
+    std::string out;
+    for (int i = 0; i < 20000; ++i) out += part;
+    return out;
+  };
+  for (const std::string& deep :
+       {"{{ " + repeated("(") + "1" + repeated(")") + " }}", "{{ " + repeated("not ") + "1 }}",
+        "{{ 1" + repeated("+1") + " }}", "{{ " + repeated("1 if 1 else ") + "1 }}", repeated("{% if 1 %}"),
+        repeated("{% set a %}"), "{% if 1 %}" + repeated("{% elif 1 %}") + "{% endif %}", repeated("{% for a in b %}"),
+        repeated("{% macro m() %}")}) {
+    EXPECT_EQ(ChatTemplate::FromSource(deep).error().code, ErrorCode::kUnsupported) << deep.substr(0, 40);
+  }
   EXPECT_EQ(ChatTemplate::FromSource(std::string(2 << 20, 'x')).error().code, ErrorCode::kUnsupported);
 }
 

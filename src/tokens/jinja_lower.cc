@@ -12,6 +12,7 @@
 #include "jinja/lexer.h"
 #include "jinja/parser.h"
 #include "jinja/runtime.h"
+#include "jinja_limits.h"
 #include "jinja_program.h"
 
 // Where the library reports a broken invariant of its own; ggml would stop the process.
@@ -24,7 +25,6 @@ namespace weir::jinja_rendering {
 namespace {
 
 constexpr size_t kSourceBytesMax = 1 << 20;
-constexpr int kNestingMax = 200;  // the parser recurses
 
 class Lowering {
  public:
@@ -338,17 +338,6 @@ bool IteratesContent(const Nodes& nodes, std::set<std::string>& names) {
   return false;
 }
 
-Status CheckNesting(std::string_view source) {
-  int depth = 0;
-  for (const char c : source) {
-    if (c == '(' || c == '[' || c == '{') ++depth;
-    if (c == ')' || c == ']' || c == '}') depth = std::max(0, depth - 1);
-    if (depth > kNestingMax)
-      return Unsupported(fmt::format("chat template: brackets nested more than {} deep", kNestingMax));
-  }
-  return {};
-}
-
 // The lexer drops a character at the very start of the source when a block follows it; behind a comment and a line end,
 // which write nothing, it does not.
 constexpr std::string_view kGuard = "{##}\n";
@@ -364,10 +353,10 @@ Result<Program> Compile(std::string_view source) {
   if (source.size() > kSourceBytesMax) {
     return Unsupported(fmt::format("chat template: larger than {} bytes", kSourceBytesMax));
   }
-  WEIR_TRY(CheckNesting(source));
   try {
     const std::string guarded = Guarded(source);
     const jinja::lexer_result tokens = jinja::lexer().tokenize(guarded);
+    WEIR_TRY(CheckLimits(tokens));
     const jinja::program tree = jinja::parse_from_tokens(tokens);
     Program program;
     program.body = Lowering(tokens.source, guarded.size() == source.size() ? 0 : 1).Statements(tree.body);
