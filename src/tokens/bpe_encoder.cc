@@ -220,10 +220,19 @@ void BpeEncoder::EmitBatch(const char* text, size_t begin, size_t count, uint32_
 }
 
 void BpeEncoder::LearnBatch(const char* text, size_t from, size_t first, size_t count) {
-  unknown_.clear();
+  // Candidates without a branch: most words are known, and where the others lie is not predictable.
+  const WordEntry* const slots = cache_.slots();
+  const size_t mask = cache_.mask();
+  size_t candidates = 0;
   for (size_t i = first; i < count; ++i) {
-    const std::string_view word(text + from, ends_[i] - from);
+    candidates_[candidates] = {static_cast<uint32_t>(i), static_cast<uint32_t>(from)};
+    candidates += slots[hashes_[i] & mask].key == keys_[i] ? 0 : 1;
     from = ends_[i];
+  }
+  unknown_.clear();
+  for (size_t c = 0; c < candidates; ++c) {
+    const auto [i, begin] = candidates_[c];
+    const std::string_view word(text + begin, ends_[i] - begin);
     if (word.size() <= kShortWordBytes) {
       if (cache_.Find(keys_[i], hashes_[i]) == nullptr) unknown_.push_back({keys_[i], hashes_[i], word, false});
     } else if (word.size() <= kLongWordBytes && cache_.FindLong(word, hashes_[i]) == nullptr) {

@@ -98,6 +98,11 @@ class BpeEncoder final : public Encoder {
     bool is_part;
   };
   std::vector<Unknown> unknown_;
+  struct Candidate {
+    uint32_t index;  // in the batch
+    uint32_t begin;  // in the text
+  };
+  std::array<Candidate, kBatch + 1> candidates_;
   std::vector<std::string_view> unmerged_;
 
   std::array<uint32_t, kBatch> ends_;

@@ -4,11 +4,14 @@
 #include <bit>
 #include <functional>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace weir::bpe {
 namespace {
 
 constexpr size_t kFew = 64;  // symbols whose places fit one word of bits
-static_assert(BulkMerger::kSymbolsMax == kFew);
 
 // Sort keys of pairs in MergeFew: rank above place, so that the least key is the leftmost pair of least rank.
 constexpr uint32_t kNoPair = 0x7fffffff;
@@ -17,15 +20,30 @@ uint32_t PairSortKey(uint32_t rank, size_t place) {
 }
 static_assert((uint64_t{kMergesMax} << 6) < kNoPair);
 
-inline uint32_t LeastOf(const uint32_t* keys, size_t count) {  // count is a multiple of 8
-  int32_t least[8];
-  for (size_t lane = 0; lane < 8; ++lane) least[lane] = static_cast<int32_t>(keys[lane]);
-  for (size_t i = 8; i < count; i += 8) {
-    for (size_t lane = 0; lane < 8; ++lane) least[lane] = std::min(least[lane], static_cast<int32_t>(keys[i + lane]));
-  }
-  for (size_t lane = 0; lane < 4; ++lane) least[lane] = std::min(least[lane], least[lane + 4]);
-  return static_cast<uint32_t>(std::min(std::min(least[0], least[1]), std::min(least[2], least[3])));
+// The least of `count` keys, a multiple of 8. Written without branches: which one it is cannot be predicted.
+#if defined(__SSE2__)
+inline __m128i Lesser(__m128i a, __m128i b) {
+  const __m128i is_less = _mm_cmplt_epi32(a, b);
+  return _mm_or_si128(_mm_and_si128(is_less, a), _mm_andnot_si128(is_less, b));
 }
+
+inline uint32_t LeastOf(const uint32_t* keys, size_t count) {
+  const auto* blocks = reinterpret_cast<const __m128i*>(keys);
+  __m128i least = Lesser(_mm_load_si128(blocks), _mm_load_si128(blocks + 1));
+  for (size_t i = 2; i < count / 4; i += 2) {
+    least = Lesser(least, Lesser(_mm_load_si128(blocks + i), _mm_load_si128(blocks + i + 1)));
+  }
+  least = Lesser(least, _mm_shuffle_epi32(least, 0x4e));
+  least = Lesser(least, _mm_shuffle_epi32(least, 0xb1));
+  return static_cast<uint32_t>(_mm_cvtsi128_si32(least));
+}
+#else
+inline uint32_t LeastOf(const uint32_t* keys, size_t count) {
+  uint32_t least = keys[0];
+  for (size_t i = 1; i < count; ++i) least = std::min(least, keys[i]);
+  return least;
+}
+#endif
 
 }  // namespace
 
@@ -131,54 +149,53 @@ size_t WordMerger::MergeMany(size_t count) {
 
 void BulkMerger::Start(Lane& lane, std::string_view word, size_t index) {
   lane.word = index;
-  const auto count = static_cast<uint32_t>(model_->LoadSymbols(word, lane.ids, lane.begins));
-  for (uint32_t i = 0; i + 1 < count; ++i) model_->PrefetchRank(lane.ids[i], lane.ids[i + 1]);
+  const auto count = static_cast<uint32_t>(model_->LoadSymbols(word, lane.ids + 1, lane.begins + 1));
+  for (uint32_t i = 1; i < count; ++i) lane.asked[i] = model_->AskRank(lane.ids[i], lane.ids[i + 1]);
   lane.count = count;
-  lane.padded = std::max(8u, (count + 7) & ~7u);
-  lane.live = count == 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
+  lane.padded = (count + 2 + 7) & ~7u;
+  lane.live = static_cast<uint32_t>((uint64_t{1} << (count + 2)) - 1);
   lane.fresh = true;
 }
 
 bool BulkMerger::Step(Lane& lane) {
-  uint32_t* const ids = lane.ids;
+  const uint32_t* const products = model_->tables().products.data();
+  const auto key_of = [&](PairQuery query, uint32_t place) {
+    const uint32_t rank = model_->ReadRank(query);
+    __builtin_prefetch(&products[rank & (kMergesMax - 1)]);
+    return rank == kNone ? kNoPair : rank << 5 | place;
+  };
   uint32_t* const keys = lane.keys;
   if (lane.fresh) {
     lane.fresh = false;
-    for (size_t i = 0; i + 1 < lane.count; ++i) keys[i] = PairSortKey(model_->Rank(ids[i], ids[i + 1]), i);
-    for (size_t i = lane.count == 0 ? 0 : lane.count - 1; i < lane.padded; ++i) keys[i] = kNoPair;
+    keys[0] = kNoPair;
+    for (uint32_t i = 1; i < lane.count; ++i) keys[i] = key_of(lane.asked[i], i);
+    for (uint32_t i = std::max(lane.count, 1u); i < lane.padded; ++i) keys[i] = kNoPair;
   } else {
-    const size_t place = lane.touched;
-    keys[place] = lane.after == kNoPlace ? kNoPair : PairSortKey(model_->Rank(ids[place], ids[lane.after]), place);
-    if (lane.before != kNoPlace) keys[lane.before] = PairSortKey(model_->Rank(ids[lane.before], ids[place]), lane.before);
+    keys[lane.place] = key_of(lane.with_right, lane.place);
+    keys[lane.before] = key_of(lane.with_left, lane.before);
   }
   const uint32_t key = LeastOf(keys, lane.padded);
   if (key == kNoPair) return false;
-  const uint32_t place = key & (kSymbolsMax - 1);
-  const uint64_t above = lane.live & (~uint64_t{1} << place);
+  const uint32_t place = key & 31;
+  const uint32_t above = lane.live & (~1u << place);
   const auto gone = static_cast<uint32_t>(std::countr_zero(above));
-  const uint64_t beyond = above & (above - 1);
-  const uint64_t below = lane.live & ((uint64_t{1} << place) - 1);
-  lane.live &= ~(uint64_t{1} << gone);
+  const auto after = static_cast<uint32_t>(std::countr_zero(above & (above - 1)));
+  const uint32_t before = 31u - static_cast<uint32_t>(std::countl_zero(lane.live & ((1u << place) - 1)));
+  const uint32_t product = products[key >> 5];
+  lane.live &= ~(1u << gone);
   keys[gone] = kNoPair;
-  const uint32_t product = model_->tables().products[key >> 6];
-  ids[place] = product;
-  lane.touched = place;
-  lane.after = kNoPlace;
-  lane.before = kNoPlace;
-  if (beyond != 0) {
-    lane.after = static_cast<uint32_t>(std::countr_zero(beyond));
-    model_->PrefetchRank(product, ids[lane.after]);
-  }
-  if (below != 0) {
-    lane.before = 63u - static_cast<uint32_t>(std::countl_zero(below));
-    model_->PrefetchRank(ids[lane.before], product);
-  }
+  lane.ids[place] = product;
+  lane.place = place;
+  lane.before = before;
+  lane.with_right = after > lane.count ? BpeModel::NoQuery() : model_->AskRank(product, lane.ids[after]);
+  lane.with_left = before == 0 ? BpeModel::NoQuery() : model_->AskRank(lane.ids[before], product);
   return true;
 }
 
 size_t BulkMerger::Finish(Lane& lane) {
+  const uint32_t last = lane.count + 1;
   size_t out = 0;
-  for (uint64_t live = lane.live; live != 0; live &= live - 1) {
+  for (uint32_t live = lane.live & ~1u & ~(1u << last); live != 0; live &= live - 1) {
     const auto place = static_cast<size_t>(std::countr_zero(live));
     lane.ids[out] = lane.ids[place];
     lane.begins[out++] = lane.begins[place];

@@ -44,7 +44,7 @@ class WordMerger {
 // next pairs before the others go on. One thread at a time. Must not outlive the model.
 class BulkMerger {
  public:
-  static constexpr size_t kSymbolsMax = 64;
+  static constexpr size_t kSymbolsMax = 30;
 
   explicit BulkMerger(const BpeModel& model) : model_(&model) {}
 
@@ -54,10 +54,14 @@ class BulkMerger {
   void Merge(std::span<const std::string_view> words, const Done& done) {
     size_t next = 0;
     size_t busy = 0;
-    for (; busy < kLanes && next < words.size(); ++busy, ++next) Start(lanes_[busy], words[next], next);
+    std::array<Lane*, kLanes> turns;
+    for (; busy < kLanes && next < words.size(); ++busy, ++next) {
+      turns[busy] = &lanes_[busy];
+      Start(lanes_[busy], words[next], next);
+    }
     while (busy > 0) {
       for (size_t i = 0; i < busy;) {
-        Lane& lane = lanes_[i];
+        Lane& lane = *turns[i];
         if (Step(lane)) {
           ++i;
           continue;
@@ -68,8 +72,8 @@ class BulkMerger {
           Start(lane, words[next], next);
           ++next;
           ++i;
-        } else if (--busy != i) {
-          lanes_[i] = lanes_[busy];
+        } else {
+          turns[i] = turns[--busy];
         }
       }
     }
@@ -77,22 +81,23 @@ class BulkMerger {
 
  private:
   static constexpr size_t kLanes = 8;
-  static constexpr uint32_t kNoPlace = kSymbolsMax;
+  static constexpr size_t kPlaces = kSymbolsMax + 2;  // one before the first symbol and one after the last stay empty
+  using PairQuery = BpeModel::PairQuery;
 
-  // A word under way. Pairs whose ranks were asked for but not read yet: all of them at first, then those of the two
-  // places that the last merge touched.
+  // A word under way. After Start() every pair has been asked for; after a merge, those of the two places it touched.
   struct Lane {
     size_t word = 0;
-    uint64_t live = 0;  // bit per symbol that is not merged away
+    uint32_t live = 0;  // bit per place of a symbol that is not merged away, and of the two empty places
     uint32_t count = 0;
-    uint32_t padded = 0;  // count, rounded up
+    uint32_t padded = 0;  // places that hold keys, rounded up
     bool fresh = true;
-    uint32_t touched = kNoPlace;  // the product's place
-    uint32_t before = kNoPlace;   // the place before it
-    uint32_t after = kNoPlace;    // the place after it
-    alignas(16) uint32_t ids[kSymbolsMax];
-    alignas(16) uint32_t keys[kSymbolsMax];  // rank above place
-    uint32_t begins[kSymbolsMax];
+    uint32_t place = 0;   // of the last product
+    uint32_t before = 0;  // of its neighbour
+    PairQuery with_right, with_left;
+    alignas(16) uint32_t keys[kPlaces];  // of the pair that begins at each place: rank above place
+    uint32_t ids[kPlaces];
+    uint32_t begins[kPlaces];
+    PairQuery asked[kPlaces];
   };
 
   void Start(Lane& lane, std::string_view word, size_t index);

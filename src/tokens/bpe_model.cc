@@ -38,6 +38,16 @@ uint32_t BpeModel::FindToken(std::string_view text) const {
   return kNone;
 }
 
+uint32_t BpeModel::ReadRankBeyond(PairQuery query) const {
+  if (query.key == NoQuery().key) return kNone;
+  const size_t mask = tables_.pairs.size() - 1;
+  for (size_t slot = query.slot + 2;; ++slot) {
+    const uint64_t entry = tables_.pairs[slot & mask];
+    if (entry >> 20 == query.key) return static_cast<uint32_t>(entry & 0xfffff);
+    if (entry == kFreePair) return kNone;
+  }
+}
+
 size_t BpeModel::LoadSymbols(std::string_view word, uint32_t* ids, uint32_t* begins) const {
   const uint32_t* const byte_ids = tables_.byte_ids.data();
   const bool has_chars = !tables_.char_starts.empty();

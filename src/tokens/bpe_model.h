@@ -137,8 +137,29 @@ class BpeModel {
       if (entry == kFreePair) return kNone;
     }
   }
-  void PrefetchRank(uint32_t left, uint32_t right) const {
-    __builtin_prefetch(&tables_.pairs[PairHash(PairKey(left, right)) >> pair_shift_]);
+  // The same in two steps, so that many look-ups can wait for memory together.
+  struct PairQuery {
+    uint64_t key = 0;
+    size_t slot = 0;
+  };
+  PairQuery AskRank(uint32_t left, uint32_t right) const {
+    const uint64_t key = PairKey(left, right);
+    const size_t slot = PairHash(key) >> pair_shift_;
+    __builtin_prefetch(&tables_.pairs[slot]);
+    return {key, slot};
+  }
+  // A query that finds nothing and touches no memory that is not in a cache.
+  static PairQuery NoQuery() { return {uint64_t{1} << 42, 0}; }  // pair keys have 40 bits, a free slot 44 ones
+  uint32_t ReadRank(PairQuery query) const {
+    const uint64_t* pairs = tables_.pairs.data();
+    const size_t mask = tables_.pairs.size() - 1;
+    const uint64_t first = pairs[query.slot];
+    const uint64_t second = pairs[(query.slot + 1) & mask];
+    // No branch on the outcome, which nothing predicts; only a pair that lies further off takes one.
+    uint32_t rank = second >> 20 == query.key ? static_cast<uint32_t>(second & 0xfffff) : kNone;
+    rank = first >> 20 == query.key ? static_cast<uint32_t>(first & 0xfffff) : rank;
+    const bool is_settled = rank != kNone || first == kFreePair || second == kFreePair;
+    return is_settled ? rank : ReadRankBeyond(query);
   }
 
   // The symbols that merging `word` starts from, at most one per byte: characters where char_starts allows, else bytes.
@@ -160,6 +181,7 @@ class BpeModel {
 
   BpeModel() = default;
   void UseOwned();
+  uint32_t ReadRankBeyond(PairQuery query) const;
 
   ModelTables tables_;
   unsigned pair_shift_ = 0;
