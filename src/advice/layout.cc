@@ -297,15 +297,24 @@ class Adviser {
   }
 
   void DescribeNote(LayoutReport& report) const {
+    std::string& note = report.note;
     if (report.refused_calls > 0) {
-      report.note =
-          fmt::format("{} of {} prompts are larger than the cache and cannot run", report.refused_calls, calls_.size());
+      note = fmt::format("{} of {} prompts are larger than the cache and cannot run", report.refused_calls, calls_.size());
     } else if (!report.improves && calls_.size() == 1) {
-      report.note = "one call alone has nothing to reuse";
+      note = "one call alone has nothing to reuse";
     } else if (!report.improves) {
-      report.note = "no order and no normalisation gains a token; the prompts stay as they are";
+      note = "no order and no lossless change gains a token; the prompts stay as they are";
     } else if (search_ == LayoutSearch::kBudget) {
-      report.note = "the search reached its bound; a better order may exist";
+      note = "the search reached its bound; a better order may exist";
+    }
+    for (const NormalisationGain& gain : gains_) {
+      const int64_t proposed = static_cast<int64_t>(plan_.measured.reusable) - static_cast<int64_t>(before_.reusable);
+      if (!gain.measured_only || gain.gain_alone <= proposed) continue;
+      if (!note.empty()) note += "; ";
+      note += fmt::format(
+          "putting the paragraphs that calls share in front of the others would gain {} reusable tokens, if "
+          "their order does not matter",
+          gain.gain_alone);
     }
   }
 

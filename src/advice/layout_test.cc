@@ -318,6 +318,7 @@ TEST(Layout, SharedParagraphsAreMeasuredButMovedOnlyOnRequest) {
   EXPECT_EQ(gain.normalisation, Normalisation::kSharedFirst);
   EXPECT_TRUE(gain.measured_only && !gain.applied);
   EXPECT_GE(gain.gain_alone, 2 * 190);
+  EXPECT_NE(report.note.find("would gain " + std::to_string(gain.gain_alone)), std::string::npos) << report.note;
   LayoutOptions options;
   options.normalisations = {Normalisation::kSharedFirst};
   const LayoutReport asked = Laid(calls, options);

@@ -57,7 +57,8 @@ std::string DrawChanges(const LayoutReport& report, const TextStyle& style) {
   }
   for (const NormalisationGain& gain : report.normalisations) {
     table.AddRow({std::string(NormalisationName(gain.normalisation)),
-                  gain.applied ? Paint(style, Ink::kGreen, "applied") : Paint(style, Ink::kDim, "not needed"),
+                  gain.applied ? Paint(style, Ink::kGreen, "applied")
+                               : Paint(style, Ink::kDim, gain.measured_only ? "not tried" : "not needed"),
                   Grouped(gain.pieces), Signed(gain.gain_alone),
                   gain.gain_in_proposal ? Signed(*gain.gain_in_proposal) : "-"});
   }

@@ -8,6 +8,7 @@ Json NormalisationJson(const NormalisationGain& gain) {
   object.Set("name", NormalisationName(gain.normalisation));
   object.Set("pieces", uint64_t{gain.pieces});
   object.Set("gain_alone", gain.gain_alone);
+  object.Set("measured_only", gain.measured_only);
   object.Set("gain_in_proposal", gain.gain_in_proposal ? Json(*gain.gain_in_proposal) : Json());
   return object;
 }
