@@ -10,8 +10,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports false positives of these two inside its own standard library at -O2.
   add_compile_options(-Wno-restrict -Wno-maybe-uninitialized)
 else()
-  # Conditions joined by | on purpose, to go without a branch.
-  add_compile_options(-Wno-bitwise-instead-of-logical)
+  # What g++ does not warn of in C++ either: braces left out, and conditions joined by | to go without a branch.
+  add_compile_options(-Wno-bitwise-instead-of-logical -Wno-missing-braces)
 endif()
 
 if(WEIR_SANITIZE)
