@@ -1,5 +1,5 @@
-// Any text through small tokenizers of the real families: decoding gives the text back, offsets rise, and a second
-// encoding (from a warm cache) is the same. The first byte picks the family.
+// Any text through small tokenizers of the real families: decoding gives the text back, offsets rise, a second encoding
+// (from a warm cache) is the same, and so is one that goes on behind a stable cut. The first byte picks the family.
 
 #include <memory>
 #include <vector>
@@ -31,6 +31,17 @@ std::vector<Subject>& Subjects() {
   return subjects;
 }
 
+// Encodes text[0, size) up to its stable cut, then the rest of the whole text: must be the encoding of the whole.
+void CheckCut(weir::Encoder& encoder, std::string_view text, size_t size, const weir::Encoding& whole) {
+  const size_t cut = encoder.FindStableCut(text.substr(0, size));
+  WEIR_FUZZ_CHECK(cut <= size);
+  weir::Encoding head, tail;
+  WEIR_FUZZ_CHECK(encoder.Encode(text.substr(0, cut), {}, head).has_value());
+  WEIR_FUZZ_CHECK(encoder.Encode(text.substr(cut), {}, tail).has_value());
+  head.ids.insert(head.ids.end(), tail.ids.begin(), tail.ids.end());
+  WEIR_FUZZ_CHECK(head.ids == whole.ids);
+}
+
 }  // namespace
 
 void weir::fuzz::Run(std::string_view input) {
@@ -48,6 +59,11 @@ void weir::fuzz::Run(std::string_view input) {
     last = begin;
   }
   if (!encoding.begins.empty()) WEIR_FUZZ_CHECK(encoding.begins[0] == 0);
+  for (const size_t eighth : {2, 5, 7}) {
+    size_t size = text.size() * eighth / 8;
+    while (size > 0 && size < text.size() && (text[size] & 0xC0) == 0x80) --size;
+    CheckCut(*subject.encoder, text, size, encoding);
+  }
   const Result<std::string> decoded = subject.tokenizer->Decode(encoding.ids);
   WEIR_FUZZ_CHECK(decoded.has_value());
   if (!subject.nfc) WEIR_FUZZ_CHECK(*decoded == text);
