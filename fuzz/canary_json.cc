@@ -6,5 +6,6 @@
 void weir::fuzz::Run(std::string_view input) {
   const Result<Json> parsed = Json::Parse(input);
   if (!parsed || !parsed->is_array() || parsed->as_array().size() < 2) return;
-  WEIR_FUZZ_CHECK(!(parsed->as_array()[0] == Json(7)));  // planted
+  const int64_t* first = parsed->as_array()[0].get_if_int();
+  WEIR_FUZZ_CHECK(first == nullptr || *first < 100);  // planted
 }
