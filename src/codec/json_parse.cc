@@ -42,7 +42,7 @@ Json Convert(const dom::element& element, size_t depth) {
 
 Result<Json> Json::Parse(std::string_view text) try {
   // The fast reader accepts; whatever it declines is read again by the plain one, which knows place and reason.
-  if (!internal::HasLoneSurrogateEscape(text)) {
+  if (!text.empty() && !internal::HasLoneSurrogateEscape(text)) {
     dom::parser parser;
     dom::element root;
     if (parser.allocate(text.size(), kDepthMax + 1) == simdjson::SUCCESS &&

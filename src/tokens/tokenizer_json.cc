@@ -152,6 +152,7 @@ Result<LoadedTokenizer> Assemble(const Parts& parts) {
 }  // namespace
 
 Result<LoadedTokenizer> ReadTokenizerJson(std::string_view json) {
+  if (json.empty()) return InvalidArgument("the file is empty");
   const simdjson::padded_string padded(json);
   dom::parser parser;
   dom::element root;
