@@ -120,12 +120,13 @@ Status Settings::ReadFile(const std::filesystem::path& file, bool required) {
   }
   try {
     const toml::table table = toml::parse(*bytes);
-    for (const auto& [key, node] : table) {
+    for (const auto& [table_key, node] : table) {
+      const std::string_view key = table_key.str();
       const std::string place = fmt::format("{}:{}", file.string(), node.source().begin.line);
       const auto docs = SettingDocs();
-      const auto doc = std::find_if(docs.begin(), docs.end(), [&](const SettingDoc& d) { return d.key == key.str(); });
+      const auto doc = std::find_if(docs.begin(), docs.end(), [&](const SettingDoc& d) { return d.key == key; });
       if (doc == docs.end()) {
-        return InvalidArgument(fmt::format("{}: unknown key '{}'", place, key.str()), SuggestionHint(key.str(), Keys()));
+        return InvalidArgument(fmt::format("{}: unknown key '{}'", place, key), SuggestionHint(key, Keys()));
       }
       Result<std::string> text = TextOf(node, *doc);
       if (!text) return InvalidArgument(fmt::format("{}: {}", place, text.error().message), text.error().hint);

@@ -11,6 +11,7 @@ std::span<const Bench> AllBenches() {
       Bench{"blocks", "exact block index: a long prompt against 1M blocks, or a Mooncake trace over 64 holders",
             BenchBlocks},
       Bench{"prompts", "reading 1,000 prompt files into contexts, and rendering chat requests", BenchPrompts},
+      Bench{"share", "the whole of weir share over 1,000 files of about 2,000 tokens", BenchShare},
       Bench{"spans", "common spans of all pairs: 50 documents of 20k tokens, and repetitive texts", BenchSpans},
       Bench{"tokenize", "tokenizing a folder of text files, MB/s on one thread, cold, warm and unseen", BenchTokenize},
   };

@@ -82,7 +82,8 @@ std::vector<const DemoSection*> SearchSections(std::string_view question, size_t
   const double mean_bytes = sections.empty() ? 1 : total_bytes / static_cast<double>(sections.size());
   std::vector<std::pair<double, size_t>> scored;
   for (size_t i = 0; i < sections.size(); ++i) scored.emplace_back(0.0, i);
-  for (const auto& [word, ignored] : CountWords(question)) {
+  for (const auto& [question_word, ignored] : CountWords(question)) {
+    const std::string& word = question_word;  // a structured binding cannot be captured
     const auto holders = static_cast<double>(
         std::count_if(words.begin(), words.end(), [&](const WordCounts& counts) { return counts.contains(word); }));
     const double rarity = std::log(1 + (static_cast<double>(sections.size()) - holders + 0.5) / (holders + 0.5));

@@ -61,6 +61,7 @@ Status BenchBlockKeys(const BenchOptions& options, const BenchSink& sink);
 Status BenchTokenize(const BenchOptions& options, const BenchSink& sink);
 Status BenchBlocks(const BenchOptions& options, const BenchSink& sink);
 Status BenchPrompts(const BenchOptions& options, const BenchSink& sink);
+Status BenchShare(const BenchOptions& options, const BenchSink& sink);
 Status BenchSpans(const BenchOptions& options, const BenchSink& sink);
 
 }  // namespace weir
