@@ -133,7 +133,7 @@ TEST(LayoutJson, HasTheFixedShape) {
 
 TEST(DrawLayout, ShowsBothNumbersAndTheChanges) {
   const std::string drawn = DrawLayout(LayoutExample(), 1000, {});
-  for (const char* text : {"before", "after", "32 of", "160 of", "json_keys", "+16", "rules"}) {
+  for (const char* text : {"before", "after", "32 of", "160 of", "JSON keys sorted", "+16", "rules"}) {
     EXPECT_NE(drawn.find(text), std::string::npos) << text;
   }
   LayoutReport none = LayoutExample();

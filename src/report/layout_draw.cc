@@ -15,6 +15,25 @@ std::string Signed(int64_t number) {
   return (number > 0 ? "+" : "-") + Grouped(static_cast<uint64_t>(number > 0 ? number : -number));
 }
 
+// What the change does, for people; the JSON has the short names.
+std::string_view WordsFor(Normalisation normalisation) {
+  switch (normalisation) {
+    case Normalisation::kVolatileLast: return "lines with times, ids and counters last";
+    case Normalisation::kJsonKeys: return "JSON keys sorted";
+    case Normalisation::kToolOrder: return "tools by name";
+    case Normalisation::kTrailingBlanks: return "blanks at line ends removed";
+    case Normalisation::kUnicodeForm: return "accented letters composed (NFC)";
+    case Normalisation::kSharedFirst: return "shared paragraphs first";
+  }
+  return NormalisationName(normalisation);
+}
+
+std::string StateOf(const NormalisationGain& gain, const TextStyle& style) {
+  if (gain.applied) return Paint(style, Ink::kGreen, "applied");
+  if (gain.measured_only) return Paint(style, Ink::kYellow, "yours to judge");
+  return Paint(style, Ink::kDim, "not needed");
+}
+
 std::string DrawBars(const LayoutReport& report, const TextStyle& style) {
   std::string out;
   const auto line = [&](std::string_view name, Ink ink, uint64_t reusable, uint64_t tokens) {
@@ -52,19 +71,23 @@ std::string DrawChanges(const LayoutReport& report, const TextStyle& style) {
                {"pieces", Align::kRight},
                {"gains alone", Align::kRight},
                {"in the proposal", Align::kRight}});
+  bool judged = false;
   if (report.gain_of_order != 0) {
     table.AddRow({"order of segments", Paint(style, Ink::kGreen, "applied"), "", "", Signed(report.gain_of_order)});
   }
   for (const NormalisationGain& gain : report.normalisations) {
-    table.AddRow({std::string(NormalisationName(gain.normalisation)),
-                  gain.applied ? Paint(style, Ink::kGreen, "applied")
-                               : Paint(style, Ink::kDim, gain.measured_only ? "not tried" : "not needed"),
-                  Grouped(gain.pieces), Signed(gain.gain_alone),
-                  gain.gain_in_proposal ? Signed(*gain.gain_in_proposal) : "-"});
+    table.AddRow({std::string(WordsFor(gain.normalisation)), StateOf(gain, style), Grouped(gain.pieces),
+                  Signed(gain.gain_alone), gain.gain_in_proposal ? Signed(*gain.gain_in_proposal) : "-"});
+    judged = judged || (gain.measured_only && gain.gain_alone > 0);
   }
   if (table.empty()) return {};
-  return fmt::format("\n{}  {}\n{}", Paint(style, Ink::kBold, "Changes"), Paint(style, Ink::kDim, "reusable tokens"),
-                     table.Draw(style));
+  std::string out = fmt::format("\n{}  {}\n{}", Paint(style, Ink::kBold, "Changes"),
+                                Paint(style, Ink::kDim, "reusable tokens"), table.Draw(style));
+  if (judged) {
+    out += Wrapped("Yours to judge: it changes the order of paragraphs, which may carry meaning; measured, not applied.",
+                   style.width, 2);
+  }
+  return out;
 }
 
 std::string DrawCalls(const LayoutReport& report, const TextStyle& style) {

@@ -196,7 +196,7 @@ class Layout(AdviceTest):
         self.assertEqual(report["cache_tokens"], 100000)
         self.assertEqual(len(report["calls"]), 3)
         out = self.good("layout", "calls.jsonl", "--tokenizer", "small").out
-        for text in ("before", "after", "Order", "volatile_last"):
+        for text in ("before", "after", "Order", "lines with times"):
             self.assertIn(text, out)
 
     def test_segments_of_text_files(self):
