@@ -180,7 +180,8 @@ TEST(ChatTemplate, VariablesWinOverSpecialTokens) {
 
 TEST(ChatTemplate, ConfigurationsNameTemplatesAndTokens) {
   const Result<ChatTemplate> chat = ChatTemplate::FromTokenizerConfig(Parsed(
-      R"({"chat_template":[{"name":"default","template":"D{{ bos_token }}"},{"name":"tool_use","template":"T{{ eos_token }}"}],
+      R"({"chat_template":[{"name":"default","template":"D{{ bos_token }}"},
+                           {"name":"tool_use","template":"T{{ eos_token }}"}],
           "bos_token":{"content":"<s>","lstrip":false},"eos_token":"</s>","add_bos_token":true,"pad_token":null})"));
   ASSERT_TRUE(chat);
   EXPECT_EQ(Render(*chat, "[]")->text, "D<s>");
