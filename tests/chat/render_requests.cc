@@ -46,8 +46,7 @@ Json Render(const weir::ChatTemplate& chat_template, const Json& job) {
   options.add_generation_prompt = job.Find("add_generation_prompt")->as_bool();
   options.variables = *job.Find("variables");
   options.now_local_s = job.Find("now_local_s")->as_int();
-  const weir::Result<weir::RenderedPrompt> prompt =
-      chat_template.Render(*job.Find("messages"), job.Find("tools"), options);
+  const weir::Result<weir::RenderedPrompt> prompt = chat_template.Render(*job.Find("messages"), job.Find("tools"), options);
   return prompt ? Answer(*prompt) : Answer(prompt.error());
 }
 
