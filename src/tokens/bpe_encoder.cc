@@ -7,10 +7,7 @@
 
 #include "unicode.h"
 #include "weir/codec/utf8.h"
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "wide_steps.h"
 
 namespace weir::bpe {
 namespace {
@@ -21,23 +18,6 @@ constexpr size_t kSlack = 8;  // tokens that bulk copies may write past the last
 constexpr uint64_t kPartMark = uint64_t{0x80} << 56;
 // The key of a long word: no length, so that no entry of a short word equals it.
 constexpr WordKey kLongWordKey{0, uint64_t{0x7f} << 56};
-
-// ids[0..4) = entry.ids and layout; begins[k] = from + byte k of the layout.
-inline void StoreEntry(const WordEntry& entry, uint32_t from, uint32_t* ids, uint32_t* begins) {
-#if defined(__SSE2__)
-  const __m128i value = _mm_load_si128(reinterpret_cast<const __m128i*>(entry.ids));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(ids), value);
-  const __m128i zero = _mm_setzero_si128();
-  const __m128i layout = _mm_cvtsi32_si128(static_cast<int>(entry.layout));
-  const __m128i wide = _mm_unpacklo_epi16(_mm_unpacklo_epi8(layout, zero), zero);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(begins), _mm_add_epi32(wide, _mm_set1_epi32(static_cast<int>(from))));
-#else
-  std::memcpy(ids, entry.ids, sizeof entry.ids);
-  begins[0] = from;
-  begins[1] = from + (entry.layout >> 8 & 255);
-  begins[2] = from + (entry.layout >> 16 & 255);
-#endif
-}
 
 }  // namespace
 

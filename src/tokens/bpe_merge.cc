@@ -4,9 +4,7 @@
 #include <bit>
 #include <functional>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "wide_steps.h"
 
 namespace weir::bpe {
 namespace {
@@ -19,31 +17,6 @@ uint32_t PairSortKey(uint32_t rank, size_t place) {
   return rank == kNone ? kNoPair : rank << 6 | static_cast<uint32_t>(place);
 }
 static_assert((uint64_t{kMergesMax} << 6) < kNoPair);
-
-// The least of `count` keys, a multiple of 8. Written without branches: which one it is cannot be predicted.
-#if defined(__SSE2__)
-inline __m128i Lesser(__m128i a, __m128i b) {
-  const __m128i is_less = _mm_cmplt_epi32(a, b);
-  return _mm_or_si128(_mm_and_si128(is_less, a), _mm_andnot_si128(is_less, b));
-}
-
-inline uint32_t LeastOf(const uint32_t* keys, size_t count) {
-  const auto* blocks = reinterpret_cast<const __m128i*>(keys);
-  __m128i least = Lesser(_mm_load_si128(blocks), _mm_load_si128(blocks + 1));
-  for (size_t i = 2; i < count / 4; i += 2) {
-    least = Lesser(least, Lesser(_mm_load_si128(blocks + i), _mm_load_si128(blocks + i + 1)));
-  }
-  least = Lesser(least, _mm_shuffle_epi32(least, 0x4e));
-  least = Lesser(least, _mm_shuffle_epi32(least, 0xb1));
-  return static_cast<uint32_t>(_mm_cvtsi128_si32(least));
-}
-#else
-inline uint32_t LeastOf(const uint32_t* keys, size_t count) {
-  uint32_t least = keys[0];
-  for (size_t i = 1; i < count; ++i) least = std::min(least, keys[i]);
-  return least;
-}
-#endif
 
 }  // namespace
 
@@ -70,7 +43,7 @@ size_t WordMerger::MergeFew(size_t count) {
   for (size_t i = count - 1; i < padded; ++i) keys[i] = kNoPair;
 
   uint64_t live = count == 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
-  for (uint32_t key; (key = LeastOf(keys, padded)) != kNoPair;) {
+  for (uint32_t key; (key = LeastKey(keys, padded)) != kNoPair;) {
     const size_t place = key & 63;
     const uint64_t above = live & (~uint64_t{1} << place);
     const auto gone = static_cast<size_t>(std::countr_zero(above));
@@ -174,7 +147,7 @@ bool BulkMerger::Step(Lane& lane) {
     keys[lane.place] = key_of(lane.with_right, lane.place);
     keys[lane.before] = key_of(lane.with_left, lane.before);
   }
-  const uint32_t key = LeastOf(keys, lane.padded);
+  const uint32_t key = LeastKey(keys, lane.padded);
   if (key == kNoPair) return false;
   const uint32_t place = key & 31;
   const uint32_t above = lane.live & (~1u << place);

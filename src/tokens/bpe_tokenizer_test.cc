@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <thread>
 
@@ -188,6 +189,28 @@ TEST(BpeTokenizer, FarMoreWordsThanTheCacheHolds) {
   const std::vector<TokenId> once = encoding.ids;
   ASSERT_TRUE(encoder->Encode(text, {}, encoding));
   EXPECT_EQ(encoding.ids, once);
+}
+
+TEST(BpeTokenizer, AHundredMegabytesTakeLittleMoreThanTheirTokens) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr size_t kBytes = 5'000'000;
+#else
+  constexpr size_t kBytes = 100'000'000;
+#endif
+  BpeSample sample;
+  sample.AddMerges({"\xC4\xA0 w", "o r", "or d", "\xC4\xA0w ord"});
+  const auto tokenizer = LoadText(sample.Text());
+  std::string text;
+  text.reserve(kBytes + 16);
+  while (text.size() < kBytes) text += " word";
+  Encoding encoding;
+  ASSERT_TRUE(tokenizer->NewEncoder()->Encode(text, {}, encoding));
+  ASSERT_EQ(encoding.ids.size(), text.size() / 5);
+  const TokenId word = *tokenizer->IdOf(" word");
+  EXPECT_TRUE(std::all_of(encoding.ids.begin(), encoding.ids.end(), [word](TokenId id) { return id == word; }));
+  EXPECT_EQ(encoding.begins.back(), text.size() - 5);
+  EXPECT_LE(encoding.ids.capacity(), text.size() / 3);
+  EXPECT_LE(encoding.begins.capacity(), text.size() / 3);
 }
 
 TEST(BpeTokenizer, ReadsBothSpellingsOfMerges) {
