@@ -8,9 +8,12 @@
 namespace weir {
 namespace {
 
-// Rolling polynomial hash of every window; collisions are harmless, anchors are verified.
+// Windows remembered at most, about: of longer sequences every n-th is taken, chosen by its hash and so alike in both.
+constexpr size_t kWindowsMax = 1'000'000;
+
+// Rolling polynomial hash of one window in `every`; collisions are harmless, anchors are verified.
 template <typename Visit>
-void VisitWindows(std::span<const TokenId> tokens, uint32_t size, const Visit& visit) {
+void VisitWindows(std::span<const TokenId> tokens, uint32_t size, uint64_t every, const Visit& visit) {
   if (tokens.size() < size) return;
   constexpr uint64_t kBase = 0x9e3779b97f4a7c15u;
   uint64_t top = 1;
@@ -19,7 +22,9 @@ void VisitWindows(std::span<const TokenId> tokens, uint32_t size, const Visit& v
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (i >= size) hash -= top * (tokens[i - size] + 1u);
     hash = hash * kBase + (tokens[i] + 1u);
-    if (i + 1 >= size) visit(hash ^ (hash >> 29), static_cast<uint32_t>(i + 1 - size));
+    if (i + 1 < size) continue;
+    const uint64_t mixed = (hash ^ (hash >> 29)) * 0xbf58476d1ce4e5b9u;
+    if ((mixed >> 32) % every == 0) visit(mixed, static_cast<uint32_t>(i + 1 - size));
   }
 }
 
@@ -37,13 +42,14 @@ std::vector<AlignedRun> UniqueAnchors(std::span<const TokenId> a, std::span<cons
   const std::span<const TokenId> small = a_smaller ? a : b;
   const std::span<const TokenId> large = a_smaller ? b : a;
   if (small.size() < run_min) return {};
-  windows.reserve(small.size());
-  VisitWindows(small, run_min, [&](uint64_t hash, uint32_t at) {
+  const uint64_t every = 1 + small.size() / kWindowsMax;
+  windows.reserve(small.size() / every);
+  VisitWindows(small, run_min, every, [&](uint64_t hash, uint32_t at) {
     Window& window = windows[hash];
     window.in_a = at;
     window.count_a = static_cast<uint8_t>(std::min(2, window.count_a + 1));
   });
-  VisitWindows(large, run_min, [&](uint64_t hash, uint32_t at) {
+  VisitWindows(large, run_min, every, [&](uint64_t hash, uint32_t at) {
     const auto found = windows.find(hash);
     if (found == windows.end()) return;
     found->second.in_b = at;

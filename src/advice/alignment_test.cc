@@ -71,6 +71,17 @@ TEST(AlignRuns, FindsWhatIsBetweenEdits) {
   }
 }
 
+TEST(AlignRuns, LongSequencesAreSampled) {
+  Random random(9);
+  std::vector<TokenId> a;
+  for (int i = 0; i < 1'200'000; ++i) a.push_back(static_cast<TokenId>(random.Next()));
+  std::vector<TokenId> b = a;
+  for (const ptrdiff_t at : {1'100'000, 600'000, 10}) b.insert(b.begin() + at, 7);
+  uint32_t found = 0;
+  for (const AlignedRun& run : AlignRuns(a, b, 8)) found += run.size;
+  EXPECT_GE(found, a.size() - 10);
+}
+
 TEST(AlignRuns, EqualOrEmpty) {
   const std::vector<TokenId> a = {1, 2, 3};
   EXPECT_EQ(AlignRuns(a, a, 8), (std::vector<AlignedRun>{{0, 0, 3}}));

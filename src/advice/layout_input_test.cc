@@ -14,7 +14,8 @@ ChatRequest Request(std::string_view text) {
 }
 
 constexpr const char* kBody =
-    R"({"model":"m","messages":[{"role":"system","content":"You answer.\nNow: 10:32\nBe brief."},{"role":"user","content":"Hi"},)"
+    R"({"model":"m","messages":[{"role":"system","content":"You answer.\nNow: 10:32\nBe brief."},)"
+    R"({"role":"user","content":"Hi"},)"
     R"({"role":"assistant","content":null,"tool_calls":[{"id":"1"}]},{"role":"tool","content":"x"}],)"
     R"("tools":[{"type":"function","function":{"name":"b"}},{"type":"function","function":{"name":"a"}}]})";
 
@@ -51,8 +52,9 @@ TEST(LayoutInput, SystemTextInPartsIsFoundAndSeveralPartsStayWhole) {
       R"({"messages":[{"role":"system","content":[{"type":"text","text":"Rules"}]},{"role":"user","content":"x"}]})");
   EXPECT_EQ(LayoutCallOf(one, "a").pieces[0].text, "Rules");
   EXPECT_FALSE(LayoutCallOf(one, "a").pieces[0].verbatim);
-  const ChatRequest two = Request(
-      R"({"messages":[{"role":"system","content":[{"type":"text","text":"R"},{"type":"text","text":"S"}]},{"role":"user","content":"x"}]})");
+  const ChatRequest two =
+      Request(R"({"messages":[{"role":"system","content":[{"type":"text","text":"R"},{"type":"text","text":"S"}]},)"
+              R"({"role":"user","content":"x"}]})");
   EXPECT_TRUE(LayoutCallOf(two, "a").pieces[0].verbatim);
   const Result<Json> same = RequestWithPieces(two, LayoutCallOf(two, "a").pieces);
   EXPECT_EQ(*same, two.body());

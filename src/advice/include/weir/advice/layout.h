@@ -78,7 +78,7 @@ struct LayoutOptions {
   // Orders of up to this many movable classes are all tried; more are searched greedily and by local exchange.
   size_t exact_class_count_max = 7;
   // Bound of the search in simulated blocks; reaching it is said in LayoutReport::search.
-  uint64_t search_blocks_max = 400'000'000;
+  uint64_t search_blocks_max = 100'000'000;
 };
 
 struct NormalisationGain {
