@@ -29,7 +29,7 @@ inline bool IsDeepSeekCjk(uint32_t code_point) {
   return code_point - 0x4E00 <= 0x9FA5 - 0x4E00 || code_point - 0x3040 <= 0x30FF - 0x3040;
 }
 
-inline uint32_t AsciiClass(uint8_t byte) { return unicode::kClassPages[byte >> 6][byte & 63] & unicode::kClassMask; }
+inline uint32_t AsciiClass(uint8_t byte) { return unicode::kClassPages[byte] & unicode::kClassMask; }
 
 // Numbers since Unicode 17, which the Digits step (not a regular expression) knows already; elsewhere they are kOther.
 inline constexpr uint32_t kNewNumber = 9;

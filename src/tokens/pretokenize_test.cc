@@ -380,6 +380,7 @@ TEST(Pretokenize, IsSharedByThreads) {
   const std::string text = "hello 123 wor1d, it's";
   const std::vector<uint32_t> expected[] = {Ends(known, text, 64), Ends(other, text, 64)};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int j = 0; j < 50; ++j) {

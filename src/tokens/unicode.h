@@ -44,7 +44,8 @@ inline constexpr uint8_t kClassMask = 0x0F;
 
 // Class and kNfcNotable. REQUIRES: code_point <= 0x10FFFF.
 inline uint8_t ClassByte(uint32_t code_point) {
-  if (code_point < kIndexedLimit) return kClassPages[kClassIndex[code_point / kPageSize]][code_point % kPageSize];
+  if (code_point < kIndexedLimit)
+    return kClassPages[kClassIndex[code_point / kPageSize] * kPageSize + code_point % kPageSize];
   return code_point - 0xE0100 < 0xF0 ? kMark : kOther;  // variation selectors
 }
 inline CharClass ClassOf(uint32_t code_point) { return static_cast<CharClass>(ClassByte(code_point) & kClassMask); }

@@ -20,7 +20,7 @@ struct CombiningRange {  // first and last included
 };
 
 extern const uint16_t kClassIndex[kIndexedLimit / kPageSize];
-extern const uint8_t kClassPages[][kPageSize];
+extern const uint8_t kClassPages[];            // page after page; ASCII comes first
 extern const Decomposition kDecompositions[];  // by code point
 extern const size_t kDecompositionCount;
 extern const Composition kCompositions[];  // by first, then second
