@@ -250,10 +250,11 @@ void AppendUnchanged(std::string_view text, size_t begin, size_t end, Normalized
   for (size_t at = begin; at < end; ++at) out.origins.push_back(static_cast<uint32_t>(at));
 }
 
-void AppendChanged(const std::vector<Part>& parts, uint32_t end, Normalized& out) {
-  uint32_t floor = 0;
+// The first part comes from `begin` even where a mark that stood later was moved to the front: no byte goes uncovered.
+void AppendChanged(const std::vector<Part>& parts, uint32_t begin, uint32_t end, Normalized& out) {
+  uint32_t floor = begin;
   for (size_t i = 0; i < parts.size(); ++i) {
-    floor = std::max(floor, parts[i].origin);
+    if (i > 0) floor = std::max(floor, parts[i].origin);
     const uint32_t next = i + 1 < parts.size() ? std::max(floor, parts[i + 1].origin) : end;
     const size_t before = out.text.size();
     AppendUtf8(parts[i].code_point, out.text);
@@ -290,7 +291,7 @@ Normalized NormalizeNfc(std::string_view text) {
     if (segment.Equals(original)) {
       AppendUnchanged(text, begin, end, out);
     } else {
-      AppendChanged(segment.parts(), static_cast<uint32_t>(end), out);
+      AppendChanged(segment.parts(), static_cast<uint32_t>(begin), static_cast<uint32_t>(end), out);
     }
     return true;
   });

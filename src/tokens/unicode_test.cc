@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace weir::unicode {
 namespace {
 
@@ -89,6 +91,13 @@ TEST(Nfc, OriginsFollowTheOriginal) {
   EXPECT_EQ(composed.origins, (std::vector<uint32_t>{0, 1, 4, 4, 5})) << "the second byte stands for nothing of its own";
   const Normalized split = Nfc("\u0958x");
   EXPECT_EQ(split.origins, (std::vector<uint32_t>{0, 3, 3, 3, 3, 3, 3, 4}));
+}
+
+TEST(Nfc, OriginsCoverMarksMovedToTheFront) {
+  const Normalized moved = Nfc("\u0361\u032f3");
+  EXPECT_EQ(moved.text, "\u032f\u03613");
+  EXPECT_EQ(moved.origins.front(), 0u) << "no byte of the original may go uncovered";
+  EXPECT_TRUE(std::is_sorted(moved.origins.begin(), moved.origins.end()));
 }
 
 // The search for notable characters takes short cuts by first bytes; each character is what it depends on.
