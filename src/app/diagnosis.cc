@@ -12,7 +12,7 @@
 #include "tokenizer_choice.h"
 #include "weir/base/bytes.h"
 #include "weir/base/file.h"
-#include "weir/tokens/chat_template.h"
+#include "weir/chat/chat_template.h"
 
 namespace weir {
 namespace {

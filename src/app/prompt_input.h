@@ -9,8 +9,8 @@
 #include "flags.h"
 #include "session.h"
 #include "tokenizer_choice.h"
+#include "weir/chat/chat_template.h"
 #include "weir/prompts/prompt_reader.h"
-#include "weir/tokens/chat_template.h"
 
 namespace weir {
 

@@ -10,8 +10,8 @@
 
 #include "weir/base/random.h"
 #include "weir/bench/bench.h"
+#include "weir/chat/chat_template.h"
 #include "weir/prompts/prompt_reader.h"
-#include "weir/tokens/chat_template.h"
 #include "weir/tokens/tokenizer.h"
 
 namespace weir {

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "weir/codec/json.h"
-#include "weir/tokens/chat_template.h"
+#include "weir/chat/chat_template.h"
 
 namespace {
 

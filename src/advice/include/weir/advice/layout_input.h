@@ -12,10 +12,10 @@
 
 #include "weir/advice/layout.h"
 #include "weir/base/result.h"
+#include "weir/chat/chat_template.h"
 #include "weir/codec/json.h"
 #include "weir/prompts/chat_request.h"
 #include "weir/prompts/prompt_reader.h"
-#include "weir/tokens/chat_template.h"
 #include "weir/tokens/context.h"
 
 namespace weir {

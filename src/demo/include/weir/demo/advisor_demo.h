@@ -12,11 +12,11 @@
 #include "weir/advice/layout.h"
 #include "weir/advice/share.h"
 #include "weir/base/result.h"
+#include "weir/chat/chat_template.h"
 #include "weir/codec/json.h"
 #include "weir/demo/pipeline.h"
 #include "weir/prompts/prompt_reader.h"
 #include "weir/report/text.h"
-#include "weir/tokens/chat_template.h"
 #include "weir/tokens/tokenizer.h"
 
 namespace weir {

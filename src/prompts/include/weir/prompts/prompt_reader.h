@@ -28,8 +28,8 @@
 #include <vector>
 
 #include "weir/base/result.h"
+#include "weir/chat/chat_template.h"
 #include "weir/prompts/chat_request.h"
-#include "weir/tokens/chat_template.h"
 #include "weir/tokens/context.h"
 
 namespace weir {

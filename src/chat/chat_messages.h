@@ -1,9 +1,9 @@
 #pragma once
-// Chat messages as the template sees them. Internal to `tokens`; pure.
+// Chat messages as the template sees them. Internal to `chat`; pure.
 
 #include "jinja_value.h"
+#include "weir/chat/chat_template.h"
 #include "weir/codec/json.h"
-#include "weir/tokens/chat_template.h"
 
 namespace weir {
 

@@ -1,5 +1,5 @@
 #pragma once
-// Runs a compiled template. Internal to `tokens`. One Interpreter per rendering; not thread-safe.
+// Runs a compiled template. Internal to `chat`. One Interpreter per rendering; not thread-safe.
 
 #include <cstddef>
 #include <cstdint>

@@ -2,7 +2,7 @@
 // A chat template made ready to run: llama.cpp's lexer and parser read the source, then its tree is lowered to this one.
 //
 // llama.cpp's own evaluator is not used: it departs from Jinja2 in what it prints (none, dicts, floats), in the scope of
-// loop variables, in arithmetic and in undefined values. Internal to `tokens`. Immutable; shared by threads.
+// loop variables, in arithmetic and in undefined values. Internal to `chat`. Immutable; shared by threads.
 
 #include <memory>
 #include <string>

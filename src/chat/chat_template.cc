@@ -1,4 +1,4 @@
-#include "weir/tokens/chat_template.h"
+#include "weir/chat/chat_template.h"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 // What template code does with values: operators, members, methods, filters and tests, as Jinja2 on Python does them.
 //
-// Internal to `tokens`. Anything that Python would raise is a TemplateFault; anything valid that is not rendered exactly
+// Internal to `chat`. Anything that Python would raise is a TemplateFault; anything valid that is not rendered exactly
 // is one with `unsupported`.
 
 #include <string>

@@ -3,7 +3,7 @@
 //
 // Containers are shared and never change (Hugging Face renders in Jinja's immutable sandbox); only namespaces do. Every
 // string knows which part of the request it came from, so that the prompt can be cut into segments without guessing.
-// Internal to `tokens`. One thread per rendering; constants of a template are shared by all, read-only.
+// Internal to `chat`. One thread per rendering; constants of a template are shared by all, read-only.
 
 #include <cstdint>
 #include <functional>

@@ -1,5 +1,5 @@
 #pragma once
-// Bounds on a template's source, so that reading and running it cannot exhaust the stack. Internal to `tokens`; pure.
+// Bounds on a template's source, so that reading and running it cannot exhaust the stack. Internal to `chat`; pure.
 
 #include "jinja/lexer.h"
 #include "weir/base/result.h"

@@ -1,5 +1,5 @@
 #pragma once
-// From the marks of a rendering to the segments of a prompt. Internal to `tokens`; pure.
+// From the marks of a rendering to the segments of a prompt. Internal to `chat`; pure.
 
 #include <string_view>
 #include <vector>

@@ -1,5 +1,5 @@
 #pragma once
-// Python's str methods that chat templates use, on UTF-8. Internal to `tokens`; pure functions.
+// Python's str methods that chat templates use, on UTF-8. Internal to `chat`; pure functions.
 //
 // Character classes beyond ASCII, and case mappings that change the number of characters, are refused by name.
 
