@@ -24,7 +24,7 @@ class CharJoints {
 
   // May a token reach across from `a` to `b`?
   bool MayJoin(char32_t a, char32_t b, uint8_t last_byte, uint8_t first_byte) const {
-    return Bit(PairBit(a, b)) | Bit(AfterBit(a)) | Bit(BeforeBit(b)) | Bit(BytesBit(last_byte, first_byte));
+    return (Bit(PairBit(a, b)) | Bit(AfterBit(a)) | Bit(BeforeBit(b)) | Bit(BytesBit(last_byte, first_byte))) != 0;
   }
 
   static std::vector<uint64_t> NewTable() { return std::vector<uint64_t>(kWords); }
@@ -38,7 +38,7 @@ class CharJoints {
   static size_t AfterBit(char32_t a) { return kPairBits + (a & 0xffff); }
   static size_t BeforeBit(char32_t b) { return kPairBits + kCharBits + (b & 0xffff); }
   static size_t BytesBit(uint8_t last, uint8_t first) { return kPairBits + 2 * kCharBits + (size_t{last} << 8 | first); }
-  bool Bit(size_t bit) const { return (table_[bit >> 6] >> (bit & 63) & 1) != 0; }
+  uint64_t Bit(size_t bit) const { return table_[bit >> 6] >> (bit & 63) & 1; }
 
   const uint64_t* table_;
 };
