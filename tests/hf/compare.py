@@ -26,6 +26,7 @@ SKIP = 77
 OFFSETS_MIB = 1  # of the sample are compared by offset, and again with special tokens
 SHOWN_MAX = 5    # differences a family
 FULL_FAMILY = "qwen3"
+CORPUS_BYTES_MIN = 20_000_000
 
 
 class Weir:
@@ -98,6 +99,9 @@ def load_corpus(cache, tokenizers):
         print("building the corpus ...", flush=True)
         docs = corpus.documents(cache, tokenizers)
         save(path, lambda out: out.write("".join(json.dumps(doc) + "\n" for doc in docs).encode()))
+    size = sum(len(text.encode()) for _, text in docs)
+    if size < CORPUS_BYTES_MIN:
+        sys.exit(f"the corpus has only {size / 1e6:.1f} MB: run scripts/setup for its sources, delete {path} and try again")
     return docs, corpus.fingerprint(docs)
 
 
