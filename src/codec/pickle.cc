@@ -5,8 +5,6 @@
 namespace weir {
 namespace {
 
-using std::string_view_literals::operator""sv;
-
 constexpr size_t kNoFrame = SIZE_MAX;
 constexpr size_t kFrameHead = 9;                   // opcode and 8 bytes of length
 constexpr size_t kFrameMin = 4;                    // shorter contents stand without a frame
@@ -79,7 +77,7 @@ void PickleWriter::WriteString(std::string_view header, std::string_view payload
 }
 
 size_t PickleWriter::Memoize() {
-  Write("\x94"sv);
+  Write("\x94");
   return memo_count_++;
 }
 
@@ -100,12 +98,12 @@ size_t PickleWriter::String(bool is_text, std::string_view payload) {
 
 void PickleWriter::None() {
   Begin();
-  Write("N"sv);
+  Write("N");
 }
 
 void PickleWriter::Bool(bool value) {
   Begin();
-  Write(value ? "\x88"sv : "\x89"sv);
+  Write(value ? "\x88" : "\x89");
 }
 
 void PickleWriter::Integer(int64_t value) {
@@ -137,7 +135,7 @@ void PickleWriter::Again(size_t memo) {
 void PickleWriter::BeginTuple(size_t count) {
   Begin();
   tuples_.push_back(count);
-  if (count > 3) Write("("sv);
+  if (count > 3) Write("(");
 }
 
 void PickleWriter::EndTuple() {
@@ -151,7 +149,7 @@ void PickleWriter::EndTuple() {
 
 std::string_view PickleWriter::Finish() {
   WEIR_CHECK(tuples_.empty(), "{} tuples are still open", tuples_.size());
-  Write("."sv);
+  Write(".");
   CommitFrame();
   return out_;
 }
