@@ -27,7 +27,6 @@ using internal::VllmExtra;
 using internal::VllmLeaf;
 using internal::VllmTag;
 using internal::VllmText;
-using std::string_view_literals::operator""sv;
 
 // The seed of recent releases when PYTHONHASHSEED is unset and the hash is SHA-256.
 constexpr std::string_view kFixedSeed = "vllm-none-hash";
@@ -230,7 +229,7 @@ class VllmKeyChain::Impl {
       return WriteCborExtras(extras, writer);
     }
     // A pickle's memo counts objects, whatever they hold: behind any parent and tuple the rest is the same.
-    static constexpr std::string_view kTokensEnd = "K\0K\0K\0K\0t\x94"sv;
+    static constexpr size_t kTokensBytes = 4 * 2 + 2;  // four small integers, the end of the tuple and its memo
     pickle_.Reset();
     pickle_.BeginTuple(3);
     pickle_.Bytes(parent_.digest());
@@ -240,7 +239,7 @@ class VllmKeyChain::Impl {
     WritePickleExtras(extras, pickle_);
     pickle_.EndTuple();
     const std::string_view whole = pickle_.Finish();
-    extras_ = whole.substr(kPickleHead + 2 + parent_.size + 2 + kTokensEnd.size());
+    extras_ = whole.substr(kPickleHead + 2 + parent_.size + 2 + kTokensBytes);
   }
 
   uint8_t* Reserve(size_t bytes) {
@@ -266,13 +265,13 @@ class VllmKeyChain::Impl {
     const size_t count = options_.block_size;
     uint8_t* message = Reserve(kPickleHead + 2 + kShaBytes + 2 + count * kPickleTokenBytes + 2 + kPickleTokenSlack +
                                extras_.size() + kSha256TailBytes);
-    uint8_t* at = WriteBytes(message, "\x80\x05\x95"sv) + sizeof(uint64_t);
+    uint8_t* at = WriteBytes(message, "\x80\x05\x95") + sizeof(uint64_t);
     *at++ = 'C';
     *at++ = parent_.size;
     at = WriteBytes(at, parent_.digest());
-    at = WriteBytes(at, "\x94("sv);
+    at = WriteBytes(at, "\x94(");
     for (size_t i = 0; i < count; ++i) at = WritePickleToken(at, block[i]);
-    at = WriteBytes(at, "t\x94"sv);
+    at = WriteBytes(at, "t\x94");
     at = WriteBytes(at, extras_);
     const auto size = static_cast<size_t>(at - message);
     const uint64_t frame = size - kPickleHead;
