@@ -29,7 +29,7 @@ Result<ExitCode> ExplainPair(const Options& options, Session& session, const Pro
   WEIR_ASSIGN(const Explanation explanation, Explain(*a->context, *b->context, &encoder));
   if (session.json()) {
     Json json = ExplanationJson(explanation, options.a, options.b);
-    json.Set("problems", ProblemsJson(input.prompts));
+    for (Json::Member& member : InputJson(input)) json.Set(member.first, std::move(member.second));
     session.WriteJson(json);
   } else {
     session.out().Write(DrawExplanation(explanation, options.a, options.b, session.style()));
@@ -46,7 +46,7 @@ Result<ExitCode> ExplainAll(Session& session, const PromptInput& input, Encoder&
   if (session.json()) {
     Json json = Json::MakeObject();
     json.Set("breaks", BreaksJson(breaks, agents.names));
-    json.Set("problems", ProblemsJson(input.prompts));
+    for (Json::Member& member : InputJson(input)) json.Set(member.first, std::move(member.second));
     session.WriteJson(json);
   } else {
     session.out().Write(DrawBreaks(breaks, agents.names, session.style()));

@@ -24,7 +24,7 @@ Result<ExitCode> Run(const PromptFlags& flags, Session& session) {
   progress.reset();
   if (session.json()) {
     Json json = LayoutJson(report, options.cache_tokens);
-    json.Set("problems", ProblemsJson(input.prompts));
+    for (Json::Member& member : InputJson(input)) json.Set(member.first, std::move(member.second));
     session.WriteJson(json);
   } else {
     session.out().Write(DrawLayout(report, options.cache_tokens, session.style()));

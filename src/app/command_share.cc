@@ -37,8 +37,8 @@ Result<ExitCode> Run(const Options& options, Session& session) {
   progress.reset();
 
   if (session.json()) {
-    const std::string problems = fmt::format("\"problems\":{}", ProblemsJson(input.prompts).Dump());
-    WriteShareJson(view, problems, [&](std::string_view piece) { session.out().Write(piece); });
+    const std::string members = Json(InputJson(input)).Dump();
+    WriteShareJson(view, members.substr(1, members.size() - 2), [&](std::string_view piece) { session.out().Write(piece); });
     session.out().Write("\n");
   } else {
     session.out().Write(DrawShare(view, session.style()));

@@ -19,17 +19,34 @@ int64_t LocalSeconds() {
   return static_cast<int64_t>(now) + local.tm_gmtoff;
 }
 
-// The template that was named, or the one beside the tokenizer. Without one only text files can be read.
-Result<std::optional<ChatTemplate>> LoadTemplate(const Session& session, const TokenizerChoice& choice) {
+constexpr std::string_view kChatMlName = "chatml";
+constexpr std::string_view kChatMlAssumed = "chatml (assumed)";
+
+// The template that was named, or the one beside the tokenizer, or ChatML in its place.
+Status LoadTemplate(const Session& session, PromptInput& input) {
   const std::string& named = session.settings().Text("chat_template");
-  const std::filesystem::path path = named.empty() ? choice.file : std::filesystem::path(named);
-  Result<ChatTemplate> loaded = ChatTemplate::Load(path);
-  if (loaded) return std::optional<ChatTemplate>(*std::move(loaded));
+  if (named == kChatMlName) {
+    input.chat_template = ChatTemplate::ChatMl();
+    input.template_source = kChatMlName;
+    return {};
+  }
+  Result<ChatTemplate> loaded = ChatTemplate::Load(named.empty() ? input.choice.file : std::filesystem::path(named));
+  if (loaded) {
+    input.chat_template = *std::move(loaded);
+    return {};
+  }
   if (!named.empty()) return std::move(loaded).error();
   if (loaded.error().code != ErrorCode::kNotFound) {
     session.Note(fmt::format("the chat template beside the tokenizer is left aside: {}", loaded.error().ToString()));
   }
-  return std::optional<ChatTemplate>();
+  input.chat_template = ChatTemplate::ChatMl();
+  input.template_source = kChatMlAssumed;
+  return {};
+}
+
+bool HasChatRequests(const PromptSet& prompts) {
+  return std::any_of(prompts.calls.begin(), prompts.calls.end(),
+                     [](const PromptCall& call) { return call.request != nullptr; });
 }
 
 std::string ProgressText(const ReadProgress& progress) {
@@ -75,7 +92,7 @@ Result<std::unique_ptr<Tokenizer>> LoadChosenTokenizer(Session& session, Tokeniz
 Result<PromptInput> ReadPromptInput(Session& session, const PromptFlags& flags) {
   PromptInput input;
   WEIR_ASSIGN(input.tokenizer, LoadChosenTokenizer(session, input.choice));
-  WEIR_ASSIGN(input.chat_template, LoadTemplate(session, input.choice));
+  WEIR_TRY(LoadTemplate(session, input));
   input.block_size = session.settings().Count("block_size");
   input.now_local_s = LocalSeconds();
 
@@ -91,6 +108,11 @@ Result<PromptInput> ReadPromptInput(Session& session, const PromptFlags& flags) 
     WEIR_ASSIGN(input.prompts, ReadPrompts(paths, *input.tokenizer, options));
   }
   ReportProblems(session, input.prompts);
+  if (input.template_source == kChatMlAssumed && HasChatRequests(input.prompts)) {
+    session.Note(
+        "the tokenizer comes without a chat template: chat requests are laid out as plain ChatML, so token counts are "
+        "not an engine's; pass --chat-template, or keep tokenizer_config.json beside tokenizer.json");
+  }
   return input;
 }
 
@@ -120,15 +142,17 @@ Result<size_t> FindAgent(Session& session, const Agents& agents, const std::stri
   return session.As(ExitCode::kUsage, NotFound(fmt::format("no agent '{}'", name), SuggestionHint(name, agents.names)));
 }
 
-Json ProblemsJson(const PromptSet& prompts) {
-  Json array = Json::MakeArray();
-  for (const InputProblem& problem : prompts.problems) {
+Json::Object InputJson(const PromptInput& input) {
+  Json problems = Json::MakeArray();
+  for (const InputProblem& problem : input.prompts.problems) {
     Json object = ErrorJson(problem.error);
     object.Set("file", problem.origin.file.string());
     object.Set("line", problem.origin.line == 0 ? Json() : Json(uint64_t{problem.origin.line}));
-    array.Append(std::move(object));
+    problems.Append(std::move(object));
   }
-  return array;
+  Json chat_template;
+  if (HasChatRequests(input.prompts)) chat_template = input.template_source;
+  return {{"chat_template", std::move(chat_template)}, {"problems", std::move(problems)}};
 }
 
 }  // namespace weir

@@ -27,6 +27,7 @@ struct PromptInput {
   TokenizerChoice choice;
   std::unique_ptr<Tokenizer> tokenizer;
   std::optional<ChatTemplate> chat_template;
+  std::string template_source = "own";  // or "chatml", or "chatml (assumed)": none was named or found
   PromptSet prompts;
   size_t block_size = kDefaultBlockSize;
   int64_t now_local_s = 0;
@@ -54,7 +55,8 @@ Status NeedTwoAgents(Session& session, const PromptSet& prompts, std::string_vie
 // Position of the agent; a usage error with the nearest name when there is none.
 Result<size_t> FindAgent(Session& session, const Agents& agents, const std::string& name);
 
-// [{"file","line","error":{...}}]
-Json ProblemsJson(const PromptSet& prompts);
+// What every JSON answer about prompts ends with: "chat_template" (null without chat requests, "own", "chatml" or
+// "chatml (assumed)") and "problems" [{"file","line","error":{...}}].
+Json::Object InputJson(const PromptInput& input);
 
 }  // namespace weir

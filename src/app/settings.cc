@@ -46,8 +46,8 @@ std::span<const SettingDoc> SettingDocs() {
        .environment = "WEIR_CHAT_TEMPLATE",
        .value_name = "FILE",
        .description =
-           "Chat template (.jinja, or a tokenizer_config.json) that renders JSONL chat requests; without it, the one "
-           "beside the tokenizer"},
+           "Chat template (.jinja, or a tokenizer_config.json) that renders JSONL chat requests, or chatml for a plain one; "
+           "without it, the one beside the tokenizer"},
       {.key = "block_size",
        .environment = "WEIR_BLOCK_SIZE",
        .value_name = "N",

@@ -242,6 +242,18 @@ TEST(ChatTemplate, SegmentsHoldTheirMessages) {
   });
 }
 
+TEST(ChatTemplate, PlainChatMl) {
+  const ChatTemplate chat = ChatTemplate::ChatMl();
+  const std::string user = R"({"role":"user","content":"a"})";
+  EXPECT_EQ(Render(chat, "[" + user + "]", "[]")->text, "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n");
+  const std::string system = R"({"role":"system","content":"s"},)";
+  EXPECT_EQ(Render(chat, "[" + system + user + "]", R"([{"b":1},{"a":2}])")->text,
+            "<|im_start|>system\ns\n\n# Tools\n{\"b\": 1}\n{\"a\": 2}<|im_end|>\n"
+            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(Render(chat, "[" + user + "]", R"([{"b":1}])")->text,
+            "<|im_start|>system\n# Tools\n{\"b\": 1}<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n");
+}
+
 TEST(ChatTemplate, ManyThreadsRenderAtOnce) {
   const ChatTemplate chat = Make(kChat);
   const std::string expected = Render(chat, R"([{"role":"user","content":"a"}])", "[{}]")->text;

@@ -5,7 +5,7 @@ import resource
 import subprocess
 import unittest
 
-from support import BINARY, CommandTest, SANITIZED, SHARED_TEXT, request, small_tokenizer
+from support import BINARY, CommandTest, SANITIZED, SHARED_TEXT, request, tool, small_tokenizer
 
 SMALL = ("--tokenizer", "small")
 
@@ -100,9 +100,15 @@ class Inputs(CommandTest):
     def test_requests_without_a_template(self):
         self.two_prompts()
         (self.folder / "cache/tokenizers/small/tokenizer_config.json").unlink()
-        self.write("calls.jsonl", json.dumps(request("a", "s", "u")) + "\n")
-        self.fails(65, "share", "calls.jsonl", *SMALL, says="--chat-template")
-        self.good("share", "p", *SMALL)  # text needs none
+        self.write("calls.jsonl", "".join(json.dumps(request(agent, "s", "u", [tool("t")])) + "\n" for agent in "ab"))
+        for command in ("share", "explain", "layout"):
+            done = self.good(command, "calls.jsonl", *SMALL, "--json")
+            self.assertIn("--chat-template", done.err)
+            self.assertEqual(json.loads(done.out)["chat_template"], "chatml (assumed)")
+            named = self.good(command, "calls.jsonl", *SMALL, "--chat-template", "chatml", "--json")
+            self.assertEqual((named.err, json.loads(named.out)["chat_template"]), ("", "chatml"))
+        text = self.good("share", "p", *SMALL, "--json")  # text needs none
+        self.assertEqual((text.err, json.loads(text.out)["chat_template"]), ("", None))
         self.fails(66, "share", "p", *SMALL, "--chat-template", "absent.jinja", says="absent.jinja")
 
     def test_errors_as_json(self):

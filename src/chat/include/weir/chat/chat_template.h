@@ -77,6 +77,10 @@ class ChatTemplate {
   // invalid_argument: not a template (with the place); unsupported: a feature that is not rendered exactly.
   static Result<ChatTemplate> FromSource(std::string_view source, const Json& special_tokens = Json::MakeObject());
 
+  // Plain ChatML, for tokenizers that come without a template: what it renders is a stand-in, not what an engine would
+  // send; callers label it so. Tools follow the first system message, one JSON object a line.
+  static ChatTemplate ChatMl();
+
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
   ~ChatTemplate();
