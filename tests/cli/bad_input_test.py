@@ -102,9 +102,8 @@ class Inputs(CommandTest):
         (self.folder / "cache/tokenizers/small/tokenizer_config.json").unlink()
         self.write("calls.jsonl", "".join(json.dumps(request(agent, "s", "u", [tool("t")])) + "\n" for agent in "ab"))
         for command in ("share", "explain", "layout"):
-            done = self.good(command, "calls.jsonl", *SMALL, "--json")
-            self.assertIn("--chat-template", done.err)
-            self.assertEqual(json.loads(done.out)["chat_template"], "chatml (assumed)")
+            self.assertIn("--chat-template", self.good(command, "calls.jsonl", *SMALL).err)
+            self.assertEqual(self.json(command, "calls.jsonl", *SMALL)["chat_template"], "chatml (assumed)")
             named = self.good(command, "calls.jsonl", *SMALL, "--chat-template", "chatml", "--json")
             self.assertEqual((named.err, json.loads(named.out)["chat_template"]), ("", "chatml"))
         text = self.good("share", "p", *SMALL, "--json")  # text needs none
