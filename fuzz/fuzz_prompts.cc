@@ -2,6 +2,7 @@
 
 #include "fuzz_input.h"
 #include "testing/byte_tokenizer.h"
+#include "weir/chat/chat_template.h"
 #include "weir/prompts/prompt_reader.h"
 
 void weir::fuzz::Run(std::string_view input) {
@@ -11,6 +12,9 @@ void weir::fuzz::Run(std::string_view input) {
   const std::filesystem::path path = InputFile(input.substr(1), kNames[static_cast<unsigned char>(input[0]) % 4]);
   PromptReadOptions options;
   options.threads = 1;
+  static const ChatTemplate kTemplate =
+      ChatTemplate::FromSource("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{{ tools }}").value();
+  options.chat_template = &kTemplate;
   const std::vector<std::filesystem::path> paths = {path};
   const Result<PromptSet> prompts = ReadPrompts(paths, kTokenizer, options);
   if (!prompts) return;
