@@ -8,8 +8,8 @@
 #include <map>
 #include <string>
 
-#include "weir/codec/json.h"
 #include "weir/chat/chat_template.h"
+#include "weir/codec/json.h"
 
 namespace {
 

@@ -24,20 +24,14 @@ class Inputs(CommandTest):
         self.two_prompts()
         path = self.write("locked.txt", "text")
         path.chmod(0)
-        extra = {}
-        if os.geteuid() == 0:  # the superuser reads everything: be nobody
-            self.folder.chmod(0o755)
-            extra = {"user": 65534, "group": 65534, "extra_groups": []}
+        extra = self.without_privileges()
         for command in ("share", "tokenize"):
             self.fails(66, command, "locked.txt", *SMALL, says=["locked.txt", "ermission"], **extra)
 
     def test_unreadable_file_in_a_folder_is_left_out(self):
         self.two_prompts()
         self.write("p/locked.txt", "text").chmod(0)
-        extra = {}
-        if os.geteuid() == 0:
-            self.folder.chmod(0o755)
-            extra = {"user": 65534, "group": 65534, "extra_groups": []}
+        extra = self.without_privileges()
         done = self.weir("share", "p", *SMALL, "--json", **extra)
         self.assertEqual(done.code, 3, done.err)
         self.assertEqual(len(json.loads(done.out)["agents"]), 2)

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -68,13 +69,23 @@ class CommandTest(unittest.TestCase):
         """Runs the command in the test's folder; text out and err, exit code code."""
         if isinstance(stdin, str):
             stdin = stdin.encode()
-        done = subprocess.run([BINARY, *map(str, arguments)], input=stdin, capture_output=True, cwd=self.folder,
+        binary = extra.pop("binary", BINARY)
+        done = subprocess.run([binary, *map(str, arguments)], input=stdin, capture_output=True, cwd=self.folder,
                               env={**self.environment, **(environment or {})}, timeout=600, check=False, **extra)
         done.out, done.err, done.code = done.stdout.decode(), done.stderr.decode(), done.returncode
         self.assertNotIn("check failed", done.err)
         self.assertNotIn("Sanitizer", done.err)
         self.assertGreaterEqual(done.code, 0, f"killed by a signal: {done.err}")
         return done
+
+    def without_privileges(self):
+        """What weir() needs to run as somebody whom file permissions bind: the superuser reads everything."""
+        if os.geteuid() != 0:
+            return {}
+        self.folder.chmod(0o755)
+        binary = self.folder / "weir"  # where the build lies, others may have no access
+        shutil.copy(BINARY, binary)
+        return {"user": 65534, "group": 65534, "extra_groups": [], "binary": str(binary)}
 
     def good(self, *arguments, **extra):
         done = self.weir(*arguments, **extra)
