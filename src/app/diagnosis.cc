@@ -13,6 +13,7 @@
 #include "weir/base/bytes.h"
 #include "weir/base/file.h"
 #include "weir/chat/chat_template.h"
+#include "weir/sensors/host_sensor.h"
 
 namespace weir {
 namespace {
@@ -106,6 +107,16 @@ CheckResult CheckDisk(const Session& session) {
   const std::string detail = fmt::format("{} free at {}", FormatByteSize(space.available), folder.string());
   if (space.available < kLeast) return Warn("disk space", detail, "tokenizers and parsed copies take up to 512 MiB");
   return Ok("disk space", detail);
+}
+
+CheckResult CheckMemory() {
+  constexpr uint64_t kLeast = uint64_t{512} << 20;
+  const Headroom headroom = HostSensor({.with_devices = false}).Read();
+  const MemoryBound* const bound = headroom.tightest();
+  if (bound == nullptr) return Warn("memory", "unknown: no limit could be read", "is /proc mounted?");
+  const std::string detail = fmt::format("{} free under {}", FormatByteSize(bound->headroom_bytes()), bound->source);
+  if (bound->headroom_bytes() < kLeast) return Warn("memory", detail, "long prompts take about 20 bytes for each of theirs");
+  return Ok("memory", detail);
 }
 
 CheckResult CheckFetched(const Session& session) {
@@ -204,8 +215,9 @@ std::string_view CheckStatusName(CheckStatus status) {
 }
 
 std::vector<CheckResult> Diagnose(const Session& session) {
-  std::vector<CheckResult> results = {CheckCpu(),          CheckConfig(session), CheckEnvironment(session),
-                                      CheckCache(session), CheckDisk(session),   CheckFetched(session)};
+  std::vector<CheckResult> results = {CheckCpu(),           CheckConfig(session), CheckEnvironment(session),
+                                      CheckCache(session),  CheckDisk(session),   CheckMemory(),
+                                      CheckFetched(session)};
   CheckTokenizer(session, results);
   results.push_back(CheckTerminal(session));
   return results;

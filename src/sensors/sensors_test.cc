@@ -1,0 +1,186 @@
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "devices.h"
+#include "kernel_text.h"
+#include "weir/sensors/host_sensor.h"
+
+namespace weir {
+namespace {
+
+// A tree of files as a kernel publishes them, below a temporary root.
+class TreeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "weir-tree-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  void Put(const std::string& path, std::string_view text) {
+    std::filesystem::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path, std::ios::binary) << text;
+  }
+  // Files of a cgroup v2 host: a service under a slice, the slice with the tighter limit.
+  void PutV2() {
+    Put("proc/self/cgroup", "0::/app.slice/agent.service\n");
+    Put("proc/self/mountinfo",
+        "24 30 0:22 / /proc rw,nosuid - proc proc rw\n"
+        "35 24 0:30 / /sys/fs/cgroup rw,nosuid,nodev shared:9 - cgroup2 cgroup2 rw,nsdelegate\n");
+    const std::string slice = "sys/fs/cgroup/app.slice/";
+    Put(slice + "memory.max", "209715200\n");
+    Put(slice + "memory.high", "max\n");
+    Put(slice + "memory.current", "104857600\n");
+    Put(slice + "agent.service/memory.max", "max\n");
+    Put(slice + "agent.service/memory.high", "157286400\n");
+    Put(slice + "agent.service/memory.current", "94371840\n");
+    Put(slice + "agent.service/memory.stat", "anon 52428800\nfile 41943040\ninactive_file 31457280\nactive_file 10485760\n");
+    Put(slice + "agent.service/memory.events", "low 0\nhigh 12\nmax 3\noom 1\noom_kill 1\noom_group_kill 0\n");
+    Put(slice + "agent.service/memory.pressure",
+        "some avg10=1.50 avg60=0.75 avg300=0.10 total=123456\nfull avg10=0.25 avg60=0.00 avg300=0.00 total=6543\n");
+    Put("proc/meminfo", "MemTotal:       24684084 kB\nMemFree:        22487408 kB\nMemAvailable:   23732984 kB\n");
+  }
+  Headroom Read() { return HostSensor({.root = root_, .with_devices = false}).Read(); }
+
+  std::filesystem::path root_;
+};
+
+TEST_F(TreeTest, ReadsVersion2WithAncestors) {
+  PutV2();
+  const Headroom headroom = Read();
+  ASSERT_EQ(headroom.bounds.size(), 3u);
+  EXPECT_EQ(headroom.bounds[0].source, "cgroup2 /app.slice/agent.service memory.high");
+  EXPECT_EQ(headroom.bounds[0].strict_headroom_bytes(), 157286400u - 94371840u);
+  EXPECT_EQ(headroom.bounds[0].headroom_bytes(), 157286400u - (94371840u - 31457280u));
+  EXPECT_EQ(headroom.bounds[1].source, "cgroup2 /app.slice memory.max");
+  EXPECT_EQ(headroom.bounds[1].inactive_file_bytes, std::nullopt);
+  EXPECT_EQ(headroom.bounds[2].source, "MemAvailable");
+  EXPECT_EQ(headroom.bounds[2].headroom_bytes(), 23732984ull * 1024);
+  EXPECT_EQ(headroom.tightest(), &headroom.bounds[0]);
+  ASSERT_TRUE(headroom.events);
+  EXPECT_EQ(headroom.events->high, 12u);
+  EXPECT_EQ(headroom.events->oom_kill, 1u);
+  ASSERT_TRUE(headroom.stall);
+  EXPECT_DOUBLE_EQ(headroom.stall->some_avg10, 1.5);
+  EXPECT_EQ(headroom.stall->full_total_us, 6543u);
+  EXPECT_EQ(headroom.stall->source, "cgroup2 /app.slice/agent.service memory.pressure");
+  EXPECT_EQ(HostSensor({.root = root_, .with_devices = false}).events_path().filename(), "memory.events");
+}
+
+TEST_F(TreeTest, AnAncestorCanBeTheTightest) {
+  PutV2();
+  Put("sys/fs/cgroup/app.slice/memory.current", "209000000\n");
+  EXPECT_EQ(Read().tightest()->source, "cgroup2 /app.slice memory.max");
+}
+
+TEST_F(TreeTest, ReadsVersion1AndKnowsItsNoLimit) {
+  Put("proc/self/cgroup", "9:name=systemd:/\n4:cpu,memory:/group/inner\n0::/\n");
+  Put("proc/self/mountinfo", "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n");
+  const std::string group = "sys/fs/cgroup/memory/group/";
+  Put(group + "inner/memory.limit_in_bytes", "9223372036854771712\n");
+  Put(group + "inner/memory.usage_in_bytes", "1000000\n");
+  Put(group + "memory.limit_in_bytes", "5000000\n");
+  Put(group + "memory.usage_in_bytes", "4000000\n");
+  Put(group + "memory.stat", "cache 10\ntotal_inactive_file 500000\n");
+  const Headroom headroom = Read();
+  ASSERT_EQ(headroom.bounds.size(), 1u);
+  EXPECT_EQ(headroom.bounds[0].source, "cgroup1 /group memory.limit_in_bytes");
+  EXPECT_EQ(headroom.bounds[0].headroom_bytes(), 1500000u);
+  EXPECT_FALSE(headroom.events);
+}
+
+TEST_F(TreeTest, AMountInsideAContainerStartsAtItsRoot) {
+  Put("proc/self/cgroup", "0::/docker/abc/worker\n");
+  Put("proc/self/mountinfo", "35 31 0:32 /docker/abc /sys/fs/my\\040cgroup ro - cgroup2 cgroup rw\n");
+  Put("sys/fs/my cgroup/worker/memory.max", "100\n");
+  Put("sys/fs/my cgroup/worker/memory.current", "200\n");
+  const Headroom headroom = Read();
+  ASSERT_EQ(headroom.bounds.size(), 1u);
+  EXPECT_EQ(headroom.bounds[0].headroom_bytes(), 0u);
+}
+
+TEST_F(TreeTest, AGroupOutsideTheMountIsLeftOut) {
+  Put("proc/self/cgroup", "0::/elsewhere\n0::/../../etc\n");
+  Put("proc/self/mountinfo", "35 31 0:32 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n");
+  EXPECT_TRUE(Read().bounds.empty());
+}
+
+TEST_F(TreeTest, MissingMeansNull) {
+  const Headroom headroom = Read();
+  EXPECT_TRUE(headroom.bounds.empty());
+  EXPECT_EQ(headroom.tightest(), nullptr);
+  EXPECT_FALSE(headroom.stall);
+  EXPECT_FALSE(headroom.events);
+  EXPECT_FALSE(ResidentBytes(root_));
+  EXPECT_TRUE(HostSensor({.root = root_, .with_devices = false}).events_path().empty());
+}
+
+TEST_F(TreeTest, AFileThatVanishesOrHoldsGarbageIsAbsent) {
+  PutV2();
+  HostSensor sensor({.root = root_, .with_devices = false});
+  const std::string service = "sys/fs/cgroup/app.slice/agent.service/";
+  for (const char* garbage : {"", "-5\n", "1e9\n", "99999999999999999999999\n", "12 34\n", "\xff\xfe", "0x10"}) {
+    Put(service + "memory.current", garbage);
+    for (const MemoryBound& bound : sensor.Read().bounds) EXPECT_EQ(bound.source.find("agent.service"), std::string::npos);
+  }
+  std::filesystem::remove(root_ / (service + "memory.events"));
+  EXPECT_FALSE(sensor.Read().events);
+  std::filesystem::remove_all(root_ / "proc");
+  EXPECT_TRUE(sensor.Read().bounds.empty());
+}
+
+TEST_F(TreeTest, AmdCardsAreReadOneByOne) {
+  Put("sys/class/drm/card0/device/mem_info_vram_total", "17163091968\n");
+  Put("sys/class/drm/card0/device/mem_info_vram_used", "1048576\n");
+  Put("sys/class/drm/card0-HDMI-A-1/device/mem_info_vram_total", "1\n");
+  Put("sys/class/drm/card1/device/mem_info_vram_total", "100\n");
+  Put("sys/class/drm/card1/device/mem_info_vram_used", "200\n");
+  std::vector<DeviceMemory> devices;
+  sensors::ReadAmdgpu(root_, devices);
+  ASSERT_EQ(devices.size(), 1u);
+  EXPECT_EQ(devices[0].name, "card0");
+  EXPECT_EQ(devices[0].used_bytes, 1048576u);
+}
+
+TEST(Nvml, AnswersThroughItsLibrary) {
+  std::vector<DeviceMemory> devices;
+  sensors::Nvml(WEIR_TEST_NVML).Read(devices);
+  ASSERT_EQ(devices.size(), 2u);
+  EXPECT_EQ(devices[0].name, "Test GPU 0");
+  EXPECT_EQ(devices[1].total_bytes, 80ull << 30);
+  EXPECT_EQ(devices[1].used_bytes, 1ull << 30);
+  EXPECT_EQ(devices[1].source, "nvml");
+}
+
+TEST(Nvml, NoLibraryMeansNoDevices) {
+  std::vector<DeviceMemory> devices;
+  sensors::Nvml("libno-such-library.so").Read(devices);
+  sensors::Nvml("libc.so.6").Read(devices);
+  EXPECT_TRUE(devices.empty());
+}
+
+TEST(HostSensor, ThisMachineHasMemory) {
+  const Headroom headroom = HostSensor({.with_devices = false}).Read();
+  ASSERT_NE(headroom.tightest(), nullptr);
+  EXPECT_GT(headroom.tightest()->limit_bytes, 16u << 20);
+  const auto resident = ResidentBytes();
+  ASSERT_TRUE(resident);
+  EXPECT_GT(*resident, 100'000u);
+}
+
+RC_GTEST_PROP(KernelText, AnyBytesAreReadWithoutTrust, (const std::string& a, const std::string& b)) {
+  sensors::ParseNumber(a);
+  sensors::ParseFields(a);
+  if (const auto stall = sensors::ParseStall("some " + a)) RC_ASSERT(stall->some_avg10 >= 0 && stall->some_avg10 <= 100);
+  for (const auto& place : sensors::FindCgroups("0::/" + a + "\n", "1 2 0:1 / /m rw - cgroup2 c rw\n" + b)) {
+    for (const auto& part : place.relative) RC_ASSERT(part != "..");
+  }
+}
+
+}  // namespace
+}  // namespace weir
