@@ -115,7 +115,8 @@ CheckResult CheckMemory() {
   const MemoryBound* const bound = headroom.tightest();
   if (bound == nullptr) return Warn("memory", "unknown: no limit could be read", "is /proc mounted?");
   const std::string detail = fmt::format("{} free under {}", FormatByteSize(bound->headroom_bytes()), bound->source);
-  if (bound->headroom_bytes() < kLeast) return Warn("memory", detail, "long prompts take about 20 bytes for each of theirs");
+  if (bound->headroom_bytes() < kLeast)
+    return Warn("memory", detail, "a prompt of 100 MB takes about 600 MiB; free some memory or raise the limit");
   return Ok("memory", detail);
 }
 
