@@ -11,7 +11,6 @@ namespace {
 using jinja_rendering::Dict;
 using jinja_rendering::FindNamed;
 using jinja_rendering::List;
-using jinja_rendering::None;
 using jinja_rendering::Origin;
 using jinja_rendering::SetMember;
 using jinja_rendering::Value;

@@ -186,7 +186,8 @@ Value Map(const Value& value, Arguments& arguments) {
     const Value* otherwise = given.Find(SIZE_MAX, "default");
     for (const Value& item : Iterate(value)) {
       Value member = AtPath(item, attribute);
-      out.items.push_back(member.is_undefined() && otherwise != nullptr ? *otherwise : std::move(member));
+      if (member.is_undefined() && otherwise != nullptr) member = *otherwise;
+      out.items.push_back(std::move(member));
     }
     return out;
   }

@@ -102,7 +102,7 @@ class Dumper {
   }
 
   void NewLine(int depth) {
-    if (style_.indent >= 0) out_.append("\n").append(static_cast<size_t>(style_.indent * depth), ' ');
+    if (style_.indent >= 0) out_.append("\n").append(static_cast<size_t>(style_.indent) * static_cast<size_t>(depth), ' ');
   }
 
   const JsonStyle& style_;

@@ -85,7 +85,7 @@ class PromptMaker {
   }
 
   Result<bool> MakeFromRequest(PromptItem& item, PromptCall& call, bool& names_agent) {
-    WEIR_ASSIGN(const ChatRequest request, ParseRequest(item));
+    WEIR_ASSIGN(ChatRequest request, ParseRequest(item));
     if (const std::optional<std::string> agent = request.agent()) {
       call.agent = *agent;
       names_agent = true;
