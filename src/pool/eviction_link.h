@@ -22,16 +22,16 @@ inline constexpr uint8_t kPriceClassNever = 32;  // Keep::kAlways: in no queue
 struct EvictionLink {
   uint32_t position = 0;         // in the ring of its queue
   std::atomic<uint8_t> uses{0};  // 0..kUsesMax
-  uint8_t price_class = 0;
-  uint8_t queue = 0;    // which of the queues of its class; meaning private to the queues
-  uint16_t stamp = 0;  // when it last entered a queue, in units of its class; private to the queues
+  uint8_t price_class : 6 = 0;
+  uint8_t queue : 2 = 0;  // which of the queues of its class; meaning private to the queues
+  uint16_t stamp = 0;     // when it last entered a queue, in units of its class; private to the queues
 
   void NoteUse() {
     const uint8_t seen = uses.load(std::memory_order_relaxed);
     if (seen < kUsesMax) uses.store(seen + 1, std::memory_order_relaxed);
   }
 };
-static_assert(sizeof(EvictionLink) == 12);
+static_assert(sizeof(EvictionLink) == 8);
 
 // What EvictionQueues asks of its owner (a template parameter `Entries`, a cheap copyable view):
 //   EvictionLink& Link(Slot) const;
