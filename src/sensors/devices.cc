@@ -69,9 +69,12 @@ void Nvml::Read(std::vector<DeviceMemory>& devices) const {
 void ReadAmdgpu(const std::filesystem::path& root, std::vector<DeviceMemory>& devices) {
   std::error_code error;
   std::vector<std::filesystem::path> cards;
-  for (const auto& entry : std::filesystem::directory_iterator(root / "sys/class/drm", error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("card") && name.find('-') == std::string::npos) cards.push_back(entry.path());
+  const std::filesystem::directory_iterator end;
+  for (auto entry = std::filesystem::directory_iterator(root / "sys/class/drm", error); !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const bool is_card = name.starts_with("card") && name.find('-') == std::string::npos;
+    if (is_card && cards.size() < kDevicesMax) cards.push_back(entry->path());
   }
   std::sort(cards.begin(), cards.end());
   for (const auto& card : cards) {

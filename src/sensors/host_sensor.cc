@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <string>
 
 #include "devices.h"
+#include "event_watch.h"
 #include "kernel_text.h"
 
 namespace weir {
@@ -30,11 +32,23 @@ std::optional<uint64_t> ReadNumber(const std::filesystem::path& path) {
   return text ? ParseNumber(*text) : std::nullopt;
 }
 
+constexpr size_t kMountsBytesMax = size_t{4} << 20;  // a host of many containers has thousands of mounts
+
 std::vector<CgroupPlace> PlacesOf(const std::filesystem::path& root) {
   const auto cgroup = ReadSmallFile(root / "proc/self/cgroup");
-  const auto mounts = ReadSmallFile(root / "proc/self/mountinfo");
+  const auto mounts = ReadSmallFile(root / "proc/self/mountinfo", kMountsBytesMax);
   if (!cgroup || !mounts) return {};
   return FindCgroups(*cgroup, *mounts);
+}
+
+// Calls `use(folder, name)` for this process's group at `place` and for each ancestor, up to the mount.
+template <typename Use>
+void ForEachLevel(const std::filesystem::path& root, const CgroupPlace& place, Use use) {
+  const std::filesystem::path mount = Under(root, place.mount);
+  for (std::filesystem::path relative = place.relative;; relative = relative.parent_path()) {
+    use(mount / relative, "/" + relative.string());
+    if (relative.empty()) return;
+  }
 }
 
 // The limits of one group, at `folder`.
@@ -42,43 +56,39 @@ void AddGroupBounds(int version, const std::filesystem::path& folder, const std:
   const bool is_v2 = version == 2;
   const std::optional<uint64_t> used = ReadNumber(folder / (is_v2 ? "memory.current" : "memory.usage_in_bytes"));
   if (!used) return;
-  std::optional<uint64_t> inactive_file;
-  if (const auto stat = ReadSmallFile(folder / "memory.stat")) {
-    const auto fields = ParseFields(*stat);
-    const auto found = fields.find(is_v2 ? "inactive_file" : "total_inactive_file");
-    if (found != fields.end()) inactive_file = found->second;
-  }
-  const auto add = [&](std::string_view file, uint64_t none_from) {
-    const std::optional<uint64_t> limit = ReadNumber(folder / file);
+  const auto stat_text = ReadSmallFile(folder / "memory.stat");
+  const auto stat = ParseFields(stat_text.value_or(""));
+  const auto stat_value = [&](std::string_view field) {
+    const auto found = stat.find(field);
+    return found == stat.end() ? std::nullopt : std::optional(found->second);
+  };
+  const std::optional<uint64_t> inactive_file = stat_value(is_v2 ? "inactive_file" : "total_inactive_file");
+  const auto add = [&](std::string_view source, std::optional<uint64_t> limit, uint64_t none_from) {
     if (!limit || *limit >= none_from) return;
-    headroom.bounds.push_back({fmt::format("cgroup{} {} {}", version, name, file), *limit, *used, inactive_file});
+    headroom.bounds.push_back({fmt::format("cgroup{} {} {}", version, name, source), *limit, *used, inactive_file});
   };
   if (is_v2) {
-    add("memory.high", UINT64_MAX);
-    add("memory.max", UINT64_MAX);
-  } else {
-    add("memory.limit_in_bytes", kNoLimitV1);
+    add("memory.high", ReadNumber(folder / "memory.high"), UINT64_MAX);
+    add("memory.max", ReadNumber(folder / "memory.max"), UINT64_MAX);
+    return;
   }
+  const std::optional<uint64_t> own_limit = ReadNumber(folder / "memory.limit_in_bytes");
+  add("memory.limit_in_bytes", own_limit, kNoLimitV1);
+  // At the top of what is mounted here: the limit of a group above it, whose other members cannot be seen.
+  const std::optional<uint64_t> inherited = stat_value("hierarchical_memory_limit");
+  if (name == "/" && inherited < own_limit) add("memory.stat hierarchical_memory_limit", inherited, kNoLimitV1);
 }
 
-void AddCgroups(const std::filesystem::path& root, Headroom& headroom) {
-  for (const CgroupPlace& place : PlacesOf(root)) {
-    const std::filesystem::path mount = Under(root, place.mount);
-    for (std::filesystem::path relative = place.relative;; relative = relative.parent_path()) {
-      AddGroupBounds(place.version, mount / relative, "/" + relative.string(), headroom);
-      if (relative.empty()) break;
-    }
-    if (place.version != 2) continue;
-    const std::filesystem::path own = mount / place.relative;
-    if (const auto text = ReadSmallFile(own / "memory.events")) {
-      const auto fields = ParseFields(*text);
-      const auto value = [&](std::string_view name) {
-        const auto found = fields.find(name);
-        return found == fields.end() ? 0 : found->second;
-      };
-      headroom.events = MemoryEvents{value("high"), value("max"), value("oom"), value("oom_kill")};
-    }
-  }
+void AddEvents(const std::filesystem::path& root, const CgroupPlace& place, Headroom& headroom) {
+  const auto text = ReadSmallFile(Under(root, place.mount) / place.relative / "memory.events");
+  if (!text) return;
+  const auto fields = ParseFields(*text);
+  const auto value = [&](std::string_view name) {
+    const auto found = fields.find(name);
+    return found == fields.end() ? std::nullopt : std::optional(found->second);
+  };
+  headroom.events = MemoryEvents{fmt::format("cgroup2 /{} memory.events", place.relative.string()), value("high"),
+                                 value("max"), value("oom"), value("oom_kill")};
 }
 
 void AddHost(const std::filesystem::path& root, Headroom& headroom) {
@@ -92,15 +102,14 @@ void AddHost(const std::filesystem::path& root, Headroom& headroom) {
   headroom.bounds.push_back({"MemAvailable", total->second, used, std::nullopt});
 }
 
-void AddStall(const std::filesystem::path& root, Headroom& headroom) {
+void AddStall(const std::filesystem::path& root, std::span<const CgroupPlace> places, Headroom& headroom) {
   const auto take = [&](const std::filesystem::path& path, std::string source) {
     const auto text = ReadSmallFile(path);
-    const auto lines = text ? sensors::ParseStall(*text) : std::nullopt;
-    if (!lines) return false;
-    headroom.stall = {std::move(source), lines->some_avg10, lines->full_avg10, lines->some_total_us, lines->full_total_us};
-    return true;
+    headroom.stall = text ? sensors::ParseStall(*text) : std::nullopt;
+    if (headroom.stall) headroom.stall->source = std::move(source);
+    return headroom.stall.has_value();
   };
-  for (const CgroupPlace& place : PlacesOf(root)) {
+  for (const CgroupPlace& place : places) {
     if (place.version != 2) continue;
     const auto path = Under(root, place.mount) / place.relative / "memory.pressure";
     if (take(path, fmt::format("cgroup2 /{} memory.pressure", place.relative.string()))) return;
@@ -127,7 +136,8 @@ struct HostSensor::Devices {
   sensors::Nvml nvml;
 };
 
-HostSensor::HostSensor(HostSensorOptions options) : options_(std::move(options)) {
+HostSensor::HostSensor(HostSensorOptions options)
+    : options_(std::move(options)), watch_(std::make_unique<sensors::EventWatch>()) {
   if (options_.with_devices) devices_ = std::make_unique<Devices>();
 }
 
@@ -135,15 +145,28 @@ HostSensor::~HostSensor() = default;
 
 Headroom HostSensor::Read() {
   Headroom headroom;
-  AddCgroups(options_.root, headroom);
+  std::vector<std::filesystem::path> event_files;
+  const std::vector<CgroupPlace> places = PlacesOf(options_.root);
+  for (const CgroupPlace& place : places) {
+    ForEachLevel(options_.root, place, [&](const std::filesystem::path& folder, const std::string& name) {
+      AddGroupBounds(place.version, folder, name, headroom);
+      if (place.version == 2) event_files.push_back(folder / "memory.events");
+    });
+    if (place.version == 2 && !headroom.events) AddEvents(options_.root, place, headroom);
+  }
   AddHost(options_.root, headroom);
-  AddStall(options_.root, headroom);
+  AddStall(options_.root, places, headroom);
   if (devices_) {
     devices_->nvml.Read(headroom.devices);
     sensors::ReadAmdgpu(options_.root, headroom.devices);
   }
+  watch_->Watch(std::move(event_files));
   return headroom;
 }
+
+Wake HostSensor::WaitForEvent(Duration timeout) { return watch_->Wait(timeout); }
+
+void HostSensor::Interrupt() { watch_->Interrupt(); }
 
 std::filesystem::path HostSensor::events_path() const {
   for (const CgroupPlace& place : PlacesOf(options_.root)) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -63,11 +64,11 @@ TEST_F(TreeTest, ReadsVersion2WithAncestors) {
   EXPECT_EQ(headroom.bounds[2].headroom_bytes(), 23732984ull * 1024);
   EXPECT_EQ(headroom.tightest(), &headroom.bounds[0]);
   ASSERT_TRUE(headroom.events);
-  EXPECT_EQ(headroom.events->high, 12u);
-  EXPECT_EQ(headroom.events->oom_kill, 1u);
+  EXPECT_EQ(headroom.events->high, std::optional<uint64_t>(12));
+  EXPECT_EQ(headroom.events->oom_kill, std::optional<uint64_t>(1));
   ASSERT_TRUE(headroom.stall);
   EXPECT_DOUBLE_EQ(headroom.stall->some_avg10, 1.5);
-  EXPECT_EQ(headroom.stall->full_total_us, 6543u);
+  EXPECT_EQ(headroom.stall->full_total_us, std::optional<uint64_t>(6543));
   EXPECT_EQ(headroom.stall->source, "cgroup2 /app.slice/agent.service memory.pressure");
   EXPECT_EQ(HostSensor({.root = root_, .with_devices = false}).events_path().filename(), "memory.events");
 }
@@ -104,6 +105,21 @@ TEST_F(TreeTest, AMountInsideAContainerStartsAtItsRoot) {
   EXPECT_EQ(headroom.bounds[0].headroom_bytes(), 0u);
 }
 
+TEST_F(TreeTest, ALimitAboveAContainersVersion1MountCounts) {
+  Put("proc/self/cgroup", "4:memory:/pod/abc\n");
+  Put("proc/self/mountinfo", "35 31 0:32 /pod/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
+  Put("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  Put("sys/fs/cgroup/memory/memory.usage_in_bytes", "1000000\n");
+  Put("sys/fs/cgroup/memory/memory.stat", "cache 10\nhierarchical_memory_limit 3000000\n");
+  const Headroom headroom = Read();
+  ASSERT_EQ(headroom.bounds.size(), 1u);
+  EXPECT_EQ(headroom.bounds[0].source, "cgroup1 / memory.stat hierarchical_memory_limit");
+  EXPECT_EQ(headroom.bounds[0].headroom_bytes(), 2000000u);
+  Put("sys/fs/cgroup/memory/memory.limit_in_bytes", "3000000\n");
+  EXPECT_EQ(Read().bounds.at(0).source, "cgroup1 / memory.limit_in_bytes");
+  EXPECT_EQ(Read().bounds.size(), 1u);
+}
+
 TEST_F(TreeTest, AGroupOutsideTheMountIsLeftOut) {
   Put("proc/self/cgroup", "0::/elsewhere\n0::/../../etc\n");
   Put("proc/self/mountinfo", "35 31 0:32 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n");
@@ -132,6 +148,73 @@ TEST_F(TreeTest, AFileThatVanishesOrHoldsGarbageIsAbsent) {
   EXPECT_FALSE(sensor.Read().events);
   std::filesystem::remove_all(root_ / "proc");
   EXPECT_TRUE(sensor.Read().bounds.empty());
+}
+
+TEST_F(TreeTest, AMissingFigureIsNullAndNotZero) {
+  PutV2();
+  const std::string service = "sys/fs/cgroup/app.slice/agent.service/";
+  Put(service + "memory.events", "low 0\nhigh 7\nmax x\noom -1\n");
+  Put(service + "memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
+  const Headroom headroom = Read();
+  ASSERT_TRUE(headroom.events);
+  EXPECT_EQ(headroom.events->source, "cgroup2 /app.slice/agent.service memory.events");
+  EXPECT_EQ(headroom.events->high, std::optional<uint64_t>(7));
+  EXPECT_EQ(headroom.events->max, std::nullopt);
+  EXPECT_EQ(headroom.events->oom, std::nullopt);
+  EXPECT_EQ(headroom.events->oom_kill, std::nullopt);
+  ASSERT_TRUE(headroom.stall);
+  EXPECT_EQ(headroom.stall->full_avg10, std::nullopt);
+  EXPECT_EQ(headroom.stall->full_total_us, std::nullopt);
+  for (const char* text :
+       {"some avg10=nan total=1\n", "some avg10=-1 total=1\n", "some avg10=101 total=1\n", "some avg10=1\n",
+        "some total=1\n", "some avg10=1x total=1\n", "some avg10=1 total=-1\n", "full avg10=1 total=1\n"}) {
+    Put(service + "memory.pressure", text);
+    EXPECT_FALSE(Read().stall) << text;
+  }
+}
+
+TEST_F(TreeTest, OnlyRegularFilesAreRead) {
+  PutV2();
+  const auto service = root_ / "sys/fs/cgroup/app.slice/agent.service";
+  std::filesystem::remove(service / "memory.current");
+  std::filesystem::create_directory(service / "memory.current");
+  EXPECT_EQ(Read().bounds.at(0).source, "cgroup2 /app.slice memory.max");
+  std::filesystem::remove(service / "memory.current");
+  std::filesystem::create_symlink("memory.current", service / "memory.current");  // a loop
+  EXPECT_EQ(Read().bounds.at(0).source, "cgroup2 /app.slice memory.max");
+  std::filesystem::remove(service / "memory.current");
+  ASSERT_EQ(mkfifo((service / "memory.current").c_str(), 0600), 0);  // opening it for reading would block
+  EXPECT_EQ(Read().bounds.at(0).source, "cgroup2 /app.slice memory.max");
+}
+
+TEST_F(TreeTest, OfALongFileTheWholeLinesCount) {
+  PutV2();
+  const std::string service = "sys/fs/cgroup/app.slice/agent.service/";
+  Put(service + "memory.current", "1" + std::string(1 << 20, '0'));
+  EXPECT_EQ(Read().bounds.at(0).source, "cgroup2 /app.slice memory.max");
+  Put("text", "first 1\nsecond 22\n");
+  EXPECT_EQ(sensors::ReadSmallFile(root_ / "text", 18), "first 1\nsecond 22\n");
+  EXPECT_EQ(sensors::ReadSmallFile(root_ / "text", 17), "first 1\n");
+  EXPECT_EQ(sensors::ReadSmallFile(root_ / "text", 7), "");
+  // The group's mount comes after more text than a small file may have.
+  std::string mounts;
+  while (mounts.size() < 1'000'000) mounts += "24 30 0:22 / /somewhere rw,nosuid - overlay overlay rw\n";
+  Put("proc/self/mountinfo", mounts + "35 24 0:30 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+  EXPECT_EQ(Read().bounds.at(0).source, "cgroup2 /app.slice memory.max");
+}
+
+TEST(KernelText, ManyMountsAndGroupsGiveFewPlaces) {
+  std::string groups;
+  std::string mounts;
+  for (int i = 0; i < 3000; ++i) {
+    groups += "0::/g" + std::to_string(i) + "\n";
+    mounts += "1 2 0:1 / /m" + std::to_string(i) + " rw - cgroup2 c rw\n";
+  }
+  const auto places = sensors::FindCgroups(groups, mounts);
+  ASSERT_EQ(places.size(), sensors::kCgroupPlacesMax);
+  for (const auto& place : places) EXPECT_EQ(place.relative, "g0");
+  const std::string deep = "0::/" + std::string(200'000, 'x') + "\n0::/short\n";
+  EXPECT_EQ(sensors::FindCgroups(deep, mounts).at(0).relative, "short");
 }
 
 TEST_F(TreeTest, AmdCardsAreReadOneByOne) {

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "weir/base/clock.h"
+
 namespace weir {
 
 // One limit that holds for this process.
@@ -26,21 +28,23 @@ struct MemoryBound {
   uint64_t headroom_bytes() const;
 };
 
-// Counters of memory.events (cgroup v2) of this process's own group; they only rise.
+// Counters of memory.events (cgroup v2) of this process's own group; they only rise. The kernel counts an event where the
+// limit stands and above it, so what a limit of an ancestor causes is not among them.
 struct MemoryEvents {
-  uint64_t high = 0;
-  uint64_t max = 0;
-  uint64_t oom = 0;
-  uint64_t oom_kill = 0;
+  std::string source;  // "cgroup2 /a memory.events"
+  std::optional<uint64_t> high;
+  std::optional<uint64_t> max;
+  std::optional<uint64_t> oom;
+  std::optional<uint64_t> oom_kill;
 };
 
 // Pressure stall figures (PSI) for memory.
 struct MemoryStall {
   std::string source;     // "cgroup2 /a memory.pressure" or "/proc/pressure/memory"
   double some_avg10 = 0;  // percent of the last 10 s in which some task waited for memory
-  double full_avg10 = 0;
   uint64_t some_total_us = 0;
-  uint64_t full_total_us = 0;
+  std::optional<double> full_avg10;  // the same for all tasks at once
+  std::optional<uint64_t> full_total_us;
 };
 
 struct DeviceMemory {
@@ -60,11 +64,23 @@ struct Headroom {
   const MemoryBound* tightest() const;
 };
 
-// The seam behind which tests put a fake. Thread rule: one caller at a time.
+enum class Wake : uint8_t {
+  kEvent,        // a limit over this process was touched; may be spurious, Read() tells
+  kTimeout,      // nothing happened
+  kInterrupted,  // Interrupt() was called
+  kUnsupported,  // this sensor cannot wait and returned at once: the caller waits in its own way
+};
+
+// The seam behind which tests put a fake. Thread rule: Read and WaitForEvent by one caller at a time.
 class Sensor {
  public:
   virtual ~Sensor() = default;
   virtual Headroom Read() = 0;
+
+  // Sleeps until the kernel says that a memory limit was touched, at most `timeout` (0 or less: only looks).
+  virtual Wake WaitForEvent(Duration /*timeout*/) { return Wake::kUnsupported; }
+  // Ends the wait that is on, or else the next one. From any thread.
+  virtual void Interrupt() {}
 };
 
 }  // namespace weir

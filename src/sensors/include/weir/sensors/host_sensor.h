@@ -2,7 +2,7 @@
 // HostSensor: Headroom of this process on Linux, from cgroup v2 and v1, /proc, PSI and, where present, GPUs.
 //
 // Every read looks at this process's cgroup and all its ancestors. Files are read with a size limit and their content is
-// never trusted: a line that does not parse counts as absent. Owned by one thread.
+// never trusted: a line that does not parse counts as absent. Owned by one thread, but for Interrupt().
 
 #include <filesystem>
 #include <memory>
@@ -10,6 +10,10 @@
 #include "weir/sensors/headroom.h"
 
 namespace weir {
+
+namespace sensors {
+class EventWatch;
+}
 
 struct HostSensorOptions {
   // Where / is: tests point it at a recorded tree of files.
@@ -24,13 +28,20 @@ class HostSensor final : public Sensor {
 
   Headroom Read() override;
 
-  // The memory.events file of this process's cgroup v2 group; poll() it for POLLPRI to wake on pressure. Empty: none.
+  // Wakes on memory.events (cgroup v2) of this process's group and of every ancestor, as the last Read() found them: usage
+  // crossed memory.high or met memory.max somewhere above. The kernel tells at most 100 times a second. Where there is no
+  // such file it still sleeps and can be interrupted. kUnsupported: the system refused a descriptor.
+  Wake WaitForEvent(Duration timeout) override;
+  void Interrupt() override;
+
+  // The memory.events file of this process's cgroup v2 group. Empty: none.
   std::filesystem::path events_path() const;
 
  private:
   struct Devices;
   HostSensorOptions options_;
   std::unique_ptr<Devices> devices_;
+  std::unique_ptr<sensors::EventWatch> watch_;
 };
 
 // Resident bytes of this process as the kernel counts them (VmRSS); null when unreadable.
