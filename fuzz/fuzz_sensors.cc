@@ -1,55 +1,13 @@
 // The kernel's files from anywhere: a tree of files, cut out of the input, read as this process's machine. Whatever they
-// hold, a reading keeps its contract. A section begins with a line "@path", or "@path>target" for a symbolic link to a
-// name in the same folder; "@path/" makes a folder.
-
-#include <algorithm>
-#include <fstream>
+// hold, a reading keeps its contract.
 
 #include "devices.h"
 #include "fuzz_input.h"
 #include "kernel_text.h"
+#include "testing/kernel_tree.h"
 #include "weir/sensors/host_sensor.h"
 
 namespace {
-
-constexpr size_t kFilesMax = 48;
-constexpr std::ptrdiff_t kDepthMax = 12;
-
-// A path that stays below the tree; empty: not usable.
-std::filesystem::path SafePath(std::string_view text) {
-  if (text.empty() || text.size() > 200 || text.find('\0') != std::string_view::npos) return {};
-  const std::filesystem::path path = std::filesystem::path(text).relative_path().lexically_normal();
-  if (path.empty() || *path.begin() == ".." || std::distance(path.begin(), path.end()) > kDepthMax) return {};
-  return path;
-}
-
-// What cannot be made (a folder where a file stands, too long a name) is left out.
-void MakeEntry(const std::filesystem::path& root, std::string_view head, std::string_view content) {
-  std::error_code ignored;
-  const size_t arrow = head.find('>');
-  const std::filesystem::path path = SafePath(head.substr(0, arrow));
-  if (path.empty()) return;
-  std::filesystem::create_directories((root / path).parent_path(), ignored);
-  if (arrow != std::string_view::npos) {
-    const std::filesystem::path target = SafePath(head.substr(arrow + 1));
-    if (!target.empty()) std::filesystem::create_symlink(target.filename(), root / path, ignored);
-  } else if (head.ends_with('/')) {
-    std::filesystem::create_directories(root / path, ignored);
-  } else {
-    std::ofstream(root / path, std::ios::binary) << content;
-  }
-}
-
-void MakeTree(const std::filesystem::path& root, std::string_view input) {
-  for (size_t files = 0; files < kFilesMax && !input.empty(); ++files) {
-    if (input.starts_with('@')) input.remove_prefix(1);
-    const size_t next = std::min(input.find("\n@"), input.size());
-    const std::string_view section = input.substr(0, next);
-    const size_t head_end = std::min(section.find('\n'), section.size());
-    MakeEntry(root, section.substr(0, head_end), section.substr(std::min(head_end + 1, section.size())));
-    input.remove_prefix(std::min(next + 1, input.size()));
-  }
-}
 
 void CheckReading(const weir::Headroom& headroom) {
   for (const weir::MemoryBound& bound : headroom.bounds) {
@@ -85,7 +43,7 @@ void weir::fuzz::Run(std::string_view input) {
   static const std::filesystem::path kRoot = InputFile("", "tree.lock").parent_path() / "tree";
   std::error_code ignored;
   std::filesystem::remove_all(kRoot, ignored);
-  MakeTree(kRoot, input);
+  testing::MakeKernelTree(kRoot, input);
   static HostSensor sensor({.root = kRoot, .with_devices = false});
   Headroom headroom = sensor.Read();
   sensors::ReadAmdgpu(kRoot, headroom.devices);
