@@ -32,6 +32,13 @@ std::optional<uint64_t> ReadNumber(const std::filesystem::path& path) {
   return text ? ParseNumber(*text) : std::nullopt;
 }
 
+std::optional<uint64_t> ReadField(const std::filesystem::path& path, std::string_view name) {
+  const std::optional<std::string> text = ReadSmallFile(path);
+  const auto fields = ParseFields(text.value_or(""));
+  const auto found = fields.find(name);
+  return found == fields.end() ? std::nullopt : std::optional(found->second);
+}
+
 constexpr size_t kMountsBytesMax = size_t{4} << 20;  // a host of many containers has thousands of mounts
 
 std::vector<CgroupPlace> PlacesOf(const std::filesystem::path& root) {
@@ -177,12 +184,11 @@ std::filesystem::path HostSensor::events_path() const {
 }
 
 std::optional<uint64_t> ResidentBytes(const std::filesystem::path& root) {
-  const auto text = ReadSmallFile(root / "proc/self/status");
-  if (!text) return std::nullopt;
-  const auto fields = ParseFields(*text);
-  const auto found = fields.find("VmRSS");
-  if (found == fields.end()) return std::nullopt;
-  return found->second;
+  return ReadField(root / "proc/self/status", "VmRSS");
+}
+
+std::optional<uint64_t> ExactResidentBytes(const std::filesystem::path& root) {
+  return ReadField(root / "proc/self/smaps_rollup", "Rss");
 }
 
 }  // namespace weir

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -254,6 +256,21 @@ TEST(HostSensor, ThisMachineHasMemory) {
   const auto resident = ResidentBytes();
   ASSERT_TRUE(resident);
   EXPECT_GT(*resident, 100'000u);
+}
+
+TEST(HostSensor, ResidentMemoryFollowsWhatIsTouchedAndGivenBack) {
+  constexpr size_t kBytes = size_t{32} << 20;
+  const auto before = ExactResidentBytes();
+  if (!before) GTEST_SKIP() << "this kernel has no smaps_rollup";
+  void* pages = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  std::memset(pages, 1, kBytes);
+  const auto touched = ExactResidentBytes();
+  munmap(pages, kBytes);
+  const auto after = ExactResidentBytes();
+  ASSERT_TRUE(touched && after);
+  EXPECT_GE(*touched, *before + kBytes);
+  EXPECT_LE(*after, *touched - kBytes);
 }
 
 RC_GTEST_PROP(KernelText, AnyBytesAreReadWithoutTrust, (const std::string& a, const std::string& b)) {

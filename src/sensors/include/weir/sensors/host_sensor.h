@@ -44,7 +44,10 @@ class HostSensor final : public Sensor {
   std::unique_ptr<sensors::EventWatch> watch_;
 };
 
-// Resident bytes of this process as the kernel counts them (VmRSS); null when unreadable.
+// Resident bytes of this process as the kernel counts them (VmRSS); null when unreadable. Cheap; some kernels keep this
+// count per processor and are off by up to a MiB or so on each.
 std::optional<uint64_t> ResidentBytes(const std::filesystem::path& root = "/");
+// The same, to the page: the kernel walks the page tables (smaps_rollup), milliseconds per GiB. For single measurements.
+std::optional<uint64_t> ExactResidentBytes(const std::filesystem::path& root = "/");
 
 }  // namespace weir
