@@ -163,6 +163,7 @@ Headroom HostSensor::Read() {
   }
   AddHost(options_.root, headroom);
   AddStall(options_.root, places, headroom);
+  headroom.resident_bytes = ResidentBytes(options_.root);
   if (devices_) {
     devices_->nvml.Read(headroom.devices);
     sensors::ReadAmdgpu(options_.root, headroom.devices);

@@ -59,6 +59,7 @@ struct Headroom {
   std::optional<MemoryEvents> events;
   std::optional<MemoryStall> stall;
   std::vector<DeviceMemory> devices;
+  std::optional<uint64_t> resident_bytes;  // of this process, as the kernel counts them
 
   // The bound with the least headroom_bytes(); null when none was readable. Valid while this object lives.
   const MemoryBound* tightest() const;
