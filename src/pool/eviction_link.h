@@ -30,6 +30,15 @@ struct EvictionLink {
     const uint8_t seen = uses.load(std::memory_order_relaxed);
     if (seen < kUsesMax) uses.store(seen + 1, std::memory_order_relaxed);
   }
+  // The place passes to `to`; *this is in no queue afterwards. EvictionQueues::Relocate makes it so.
+  void MoveTo(EvictionLink& to) {
+    to.position = position;
+    to.uses.store(uses.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    to.price_class = price_class;
+    to.queue = queue;
+    to.stamp = stamp;
+    queue = 0;
+  }
 };
 static_assert(sizeof(EvictionLink) == 8);
 

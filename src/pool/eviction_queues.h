@@ -127,6 +127,15 @@ class EvictionQueues {
   // A hint that an entry with this hash will be added soon.
   void Expect(uint64_t hash) const { ghost_.Prefetch(hash); }
 
+  // The entry has earned a place in main.
+  static bool InMain(const EvictionLink& link) { return link.queue == Index(Queue::kMain); }
+
+  // Its place in its queue: 0 comes up next, towards 1 entered last. 1 for an entry in no queue.
+  double DepthOf(const EvictionLink& link) const {
+    if (link.queue == Index(Queue::kNone)) return 1;
+    return RingOf(classes_[link.price_class], static_cast<Queue>(link.queue)).slots.DepthOf(link.position);
+  }
+
   size_t size() const { return small_entries_ + main_entries_; }
   uint64_t mapped_bytes() const {
     uint64_t bytes = ghost_.mapped_bytes();

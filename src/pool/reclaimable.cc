@@ -6,12 +6,9 @@ namespace weir {
 
 std::string_view PolicyName(EvictionPolicy policy) {
   switch (policy) {
-    case EvictionPolicy::kS3Fifo:
-      return "s3-fifo";
-    case EvictionPolicy::kClock:
-      return "clock";
-    case EvictionPolicy::kCar:
-      return "car";
+    case EvictionPolicy::kS3Fifo: return "s3-fifo";
+    case EvictionPolicy::kClock: return "clock";
+    case EvictionPolicy::kCar: return "car";
   }
   WEIR_CHECK(false, "policy {}", static_cast<int>(policy));
   return {};

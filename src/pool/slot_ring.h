@@ -66,6 +66,8 @@ class SlotRing {
   bool Holds(uint32_t position, Slot slot) const {
     return position - oldest_ < span_ && cells_[IndexOf(position - oldest_)] == slot;
   }
+  // How much of the window lies before it: 0 for the oldest, towards 1 for the newest.
+  double DepthOf(uint32_t position) const { return static_cast<double>(position - oldest_) / span_; }
   bool IsFront(uint32_t position) const { return position == oldest_; }
 
   // Gives memory back after many slots left. May not succeed for want of memory; then it stays large.

@@ -29,10 +29,16 @@
 
 namespace weir {
 
+class Pool;
+
+struct PoolOptions;
+
 namespace pool {
 class Core;
 struct Entry;
 class Filling;
+class PageSource;
+Result<std::unique_ptr<Pool>> CreateOn(PageSource& source, PoolOptions options);
 }  // namespace pool
 
 enum class Keep : uint8_t { kNormal, kAlways };  // kAlways: never evicted; goes by Erase or Clear alone
@@ -161,7 +167,7 @@ struct LoadOptions {
   // How long this caller waits for another caller's load. Its own loader is not interrupted.
   TimePoint deadline = TimePoint::max();
   // Ends this caller's wait (unavailable: "cancelled"); the load goes on for the others.
-  std::stop_token stop;
+  std::stop_token stop{};
 };
 
 enum class LoadedBy : uint8_t { kHit, kComputed, kCoalesced };
@@ -175,7 +181,7 @@ struct Loaded {
 struct Evicted {
   PoolKey key;
   std::span<const std::byte> bytes;
-  void* object = nullptr;  // of a resource; released after the call
+  void* object = nullptr;     // of a resource; released after the call
   bool for_pressure = false;  // by Reclaim, DropIdle or SetBudget; else to make room
 };
 // For demotion to a next tier and for purging indexes. Called outside locks, on the thread that evicts, before the memory
@@ -194,7 +200,7 @@ struct PoolOptions {
   uint32_t shards = 0;
   // Power of two, 64 KiB to 2 MiB; 0: chosen from the budget. The unit in which memory comes and goes.
   uint64_t extent_bytes = 0;
-  EvictionSink sink;
+  EvictionSink sink{};
   const Clock* clock = nullptr;  // borrowed; null: the steady clock
 
   Status Validate() const;
@@ -246,6 +252,7 @@ class Pool final : public Reclaimable {
   void CheckInvariants() const;
 
  private:
+  friend Result<std::unique_ptr<Pool>> pool::CreateOn(pool::PageSource& source, PoolOptions options);
   explicit Pool(std::unique_ptr<pool::Core> core);
   std::unique_ptr<pool::Core> core_;
 };

@@ -17,8 +17,8 @@ struct PoolKey {
 
 // Spreads both halves over 64 bits (folded 128-bit product), so that counters and pointers serve as keys as well as hashes.
 inline uint64_t HashOf(const PoolKey& key) {
-  const unsigned __int128 product = static_cast<unsigned __int128>(key.low ^ 0x9E3779B97F4A7C15u) *
-                                    (key.high ^ 0xD6E8FEB86659FD93u);
+  const unsigned __int128 product =
+      static_cast<unsigned __int128>(key.low ^ 0x9E3779B97F4A7C15u) * (key.high ^ 0xD6E8FEB86659FD93u);
   const uint64_t folded = static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
   return (folded ^ (folded >> 32)) * 0xE7037ED1A0B428DBu;
 }

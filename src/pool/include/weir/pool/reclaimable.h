@@ -28,7 +28,6 @@ struct PoolStats {
   uint64_t resource_bytes = 0;  // what live and detached resources declared; their memory is not the pool's
   uint64_t entry_bytes = 0;     // part of mapped_bytes: live entries, header and size-class rounding included
   uint64_t detached_bytes = 0;  // erased or replaced, still held by a pin; still counted in the two above
-  uint64_t reserved_bytes = 0;  // part of mapped_bytes: being filled by a loader or a writer
 
   uint64_t entries = 0;
   uint64_t pins = 0;     // handles that callers hold now
@@ -45,8 +44,8 @@ struct PoolStats {
   uint64_t refused_exhausted = 0;  // everything pinned, or the system gave no memory
   uint64_t loads = 0;              // loaders started
   uint64_t load_failures = 0;
-  uint64_t coalesced = 0;  // callers that were answered by somebody else's load
-  uint64_t moved = 0;      // entries moved to empty an extent
+  uint64_t coalesced = 0;       // callers that were answered by somebody else's load
+  uint64_t moved = 0;           // entries moved to empty an extent
   uint64_t released_bytes = 0;  // returned to the system since the start
   uint64_t sink_failures = 0;   // exceptions thrown by the eviction sink
   uint64_t policy_switches = 0;

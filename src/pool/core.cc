@@ -1,0 +1,329 @@
+#include "core.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <new>
+#include <thread>
+
+#include "quiescence.h"
+#include "weir/base/check.h"
+
+namespace weir::pool {
+namespace {
+
+constexpr uint64_t kMiB = 1u << 20;
+// A probe meets a claimed entry only while another thread is between two stores; after this many looks it yields.
+constexpr uint32_t kLooksBeforeYield = 64;
+
+const Clock& SteadyClockOfProcess() {
+  static const SteadyClock clock;
+  return clock;
+}
+
+uint32_t ShardsFor(const PoolOptions& options) {
+  if (options.shards != 0) return options.shards;
+  // Small shards make for poor queues: each should hold some thousands of entries or some MiB.
+  uint64_t most = options.budget_bytes / (8 * kMiB);
+  if (options.entries_max != 0) most = std::min<uint64_t>(most, options.entries_max / 8192);
+  return static_cast<uint32_t>(std::bit_floor(std::clamp<uint64_t>(most, 1, 64)));
+}
+
+uint64_t ExtentBytesFor(const PoolOptions& options) {
+  if (options.extent_bytes != 0) return options.extent_bytes;
+  return std::bit_floor(std::clamp<uint64_t>(options.budget_bytes / 64, 64u << 10, 2 * kMiB));
+}
+
+// Room to grow into by SetBudget; slots are 32-bit numbers of 16-byte granules.
+uint64_t ReservationFor(uint64_t budget_bytes) {
+  constexpr uint64_t kMost = (uint64_t{1} << 32) * kGranuleBytes;
+  return std::clamp<uint64_t>(budget_bytes > kMost / 8 ? kMost : budget_bytes * 8, 1024 * kMiB, kMost);
+}
+
+}  // namespace
+
+uint64_t EntryView::Bytes(Slot slot) const {
+  Entry* entry = extents_->At(slot);
+  uint64_t bytes = extents_->CellBytesAt(slot);
+  if (entry->slack == kBodyLarge) bytes += RoundUp(entry->large().size_bytes, kPageBytes);
+  if (entry->slack == kBodyResource) bytes += entry->resource().bytes();
+  return bytes;
+}
+
+bool IsValid(const Cost& cost) {
+  return std::isfinite(cost.refetch_us) && cost.refetch_us >= 0 && std::isfinite(cost.weight) && cost.weight >= 0;
+}
+
+uint8_t PriceClassOf(const Cost& cost, uint64_t charged_bytes) {
+  constexpr double kUnknown = 1.0 / 1024;
+  if (cost.keep == Keep::kAlways) return kPriceClassNever;
+  const double known = cost.refetch_us / static_cast<double>(charged_bytes);
+  const double worth = (cost.refetch_us == 0 ? kUnknown : known) * cost.weight;
+  if (!(worth > 0)) return 0;
+  return static_cast<uint8_t>(std::clamp(std::ilogb(worth) + kClassOfOne, 0, kPriceClasses - 1));
+}
+
+Core::Core(PoolOptions options, PageSource& source)
+    : options_(std::move(options)),
+      clock_(options_.clock != nullptr ? *options_.clock : SteadyClockOfProcess()),
+      shard_count_(ShardsFor(options_)),
+      shard_shift_(std::min(63u, static_cast<uint32_t>(64 - std::countr_zero(shard_count_)))),
+      pages_(source),
+      extents_(pages_, ExtentBytesFor(options_)),
+      budget_(options_.budget_bytes),
+      policy_(options_.policy) {}
+
+Status Core::Open() {
+  if (!extents_.Reserve(ReservationFor(options_.budget_bytes))) {
+    return Unavailable("no address space for pool " + options_.name, "raise the limit on virtual memory (ulimit -v)");
+  }
+  shards_ =
+      static_cast<Shard*>(::operator new(sizeof(Shard) * shard_count_, std::align_val_t(alignof(Shard)), std::nothrow));
+  if (shards_ == nullptr) return Unavailable("no memory for pool " + options_.name);
+  for (uint32_t i = 0; i < shard_count_; ++i) new (&shards_[i]) Shard(pages_, extents_, options_.policy);
+  UpdateTick();
+  return {};
+}
+
+Core::~Core() {
+  if (shards_ != nullptr) {
+    Clear();
+    WEIR_CHECK(loading_.load() == 0, "pool {} ends with {} loads in flight", options_.name, loading_.load());
+    const uint64_t pins = counters_.Sum(Count::kPinsTaken) - counters_.Sum(Count::kPinsDropped);
+    WEIR_CHECK(pins == 0, "pool {} ends with {} pins held", options_.name, pins);
+    for (uint32_t i = 0; i < shard_count_; ++i) shards_[i].~Shard();
+    ::operator delete(shards_, std::align_val_t(alignof(Shard)));
+  }
+}
+
+Pin Core::Get(const PoolKey& key) {
+  const Hashed place = Place(key);
+  ObserveLookup(place.hash);
+  for (uint32_t look = 1;; ++look) {
+    Entry* last_pin_of = nullptr;
+    {
+      ReadSection section;
+      Entry* found = nullptr;
+      bool changed = false;
+      if (const IndexTable* table = place.shard.table.load(std::memory_order_acquire); table != nullptr) {
+        const auto probed = table->Probe(place.hash, [&](Slot slot) {
+          Entry* entry = extents_.At(slot);
+          // Header and value are one run of lines: fetch the second while the first is on its way.
+          __builtin_prefetch(reinterpret_cast<std::byte*>(entry) + 64);
+          const Entry::Pinned pinned = entry->TryPin(key);
+          if (pinned == Entry::Pinned::kOtherKey) return false;
+          if (pinned == Entry::Pinned::kYes) found = entry;
+          if (pinned == Entry::Pinned::kLeavingLast) last_pin_of = entry;
+          changed = pinned != Entry::Pinned::kYes;
+          return true;
+        });
+        changed |= probed == IndexTable::Probed::kChanged;
+      }
+      if (found != nullptr) {
+        NoteUse(*found);
+        counters_.Add(section.record(), Count::kHits);
+        counters_.Add(section.record(), Count::kPinsTaken);
+        return Pin(this, found);
+      }
+      if (!changed) {
+        counters_.Add(section.record(), Count::kMisses);
+        return Pin();
+      }
+    }
+    if (last_pin_of != nullptr) FreeDetached(last_pin_of);
+    if (look % kLooksBeforeYield == 0) std::this_thread::yield();
+  }
+}
+
+void Core::NoteUse(Entry& entry) const {
+  entry.link.NoteUse();
+  const uint16_t tick = tick_.load(std::memory_order_relaxed);
+  if (entry.last_use_tick.load(std::memory_order_relaxed) != tick)
+    entry.last_use_tick.store(tick, std::memory_order_relaxed);
+}
+
+bool Core::Contains(const PoolKey& key) const {
+  const Hashed place = Place(key);
+  std::lock_guard lock(place.shard.mutex);
+  return FindLocked(place.shard, key, place.hash) != kNoSlot;
+}
+
+Slot Core::FindLocked(const Shard& shard, const PoolKey& key, uint64_t hash) const {
+  const IndexTable* table = shard.table.load(std::memory_order_relaxed);
+  Slot found = kNoSlot;
+  if (table != nullptr) {
+    table->Probe(hash, [&](Slot slot) {
+      if (extents_.At(slot)->key() == key) found = slot;
+      return found != kNoSlot;
+    });
+  }
+  return found;
+}
+
+std::span<const std::byte> Core::BytesOf(Entry* entry) const {
+  if (entry->slack == kBodyResource) return {};
+  if (entry->slack == kBodyLarge) return {entry->large().at, entry->large().size_bytes};
+  return {entry->body(), extents_.CellBytesAt(extents_.SlotOf(entry)) - kHeaderBytes - entry->slack};
+}
+
+Charge Core::ChargeOf(Slot slot) const {
+  Entry* entry = extents_.At(slot);
+  Charge charge{extents_.CellBytesAt(slot), 0};
+  if (entry->slack == kBodyLarge) charge.mapped_bytes += RoundUp(entry->large().size_bytes, kPageBytes);
+  if (entry->slack == kBodyResource) charge.declared_bytes = entry->resource().bytes();
+  return charge;
+}
+
+void Core::Drop(Entry* entry) {
+  bool last = false;
+  {
+    ReadSection section;
+    counters_.Add(section.record(), Count::kPinsDropped);
+    last = entry->Unpin();
+  }
+  if (last) FreeDetached(entry);
+}
+
+// Removal. An entry is unlinked under its shard's lock, and told to the sink and freed outside of it. ---------------------
+
+void Core::UncountLocked(Shard& shard, Slot slot) {
+  const Charge charge = ChargeOf(slot);
+  shard.entries.fetch_sub(1, std::memory_order_relaxed);
+  shard.entry_bytes.fetch_sub(charge.mapped_bytes, std::memory_order_relaxed);
+  if (options_.entries_max != 0) entries_total_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// REQUIRES: live; out of the index, or about to be. Claimed if nothing pins it, else detached.
+void Core::DetachLocked(Shard& shard, Slot slot, Leaving& leaving) {
+  Entry* entry = extents_.At(slot);
+  shard.queues.Remove(slot);
+  UncountLocked(shard, slot);
+  if (!entry->Claim()) {
+    detached_bytes_.fetch_add(ChargeOf(slot).total(), std::memory_order_relaxed);
+    entry->Change(EntryState::kLive, EntryState::kDetached);
+    // The last pin may have gone between the two steps.
+    if (!entry->ClaimDetached()) return;
+    detached_bytes_.fetch_sub(ChargeOf(slot).total(), std::memory_order_relaxed);
+  }
+  leaving.Push(extents_, slot);
+}
+
+void Core::UnlinkLocked(Shard& shard, uint64_t hash, Slot slot, Leaving& leaving) {
+  shard.table.load(std::memory_order_relaxed)->Remove(hash, slot);
+  DetachLocked(shard, slot, leaving);
+}
+
+void Core::FreeDetached(Entry* entry) {
+  const Slot slot = extents_.SlotOf(entry);
+  detached_bytes_.fetch_sub(ChargeOf(slot).total(), std::memory_order_relaxed);
+  FreeBody(slot);
+  extents_.GiveBack(slot, EntryState::kClaimed);
+}
+
+// What the cell holds outside itself goes back; its bytes.
+uint64_t Core::FreeBody(Slot slot) {
+  Entry* entry = extents_.At(slot);
+  uint64_t bytes = 0;
+  if (entry->slack == kBodyLarge) {
+    bytes = RoundUp(entry->large().size_bytes, kPageBytes);
+    pages_.Unmap(entry->large().at, bytes);
+  } else if (entry->slack == kBodyResource) {
+    bytes = entry->resource().bytes();
+    entry->resource().~Resource();
+    resource_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  }
+  entry->slack = 0;
+  return bytes;
+}
+
+void Core::TellSink(Entry* entry, bool for_pressure) {
+  if (!options_.sink) return;
+  const bool is_resource = entry->slack == kBodyResource;
+  try {
+    options_.sink({entry->key(), BytesOf(entry), is_resource ? entry->resource().get() : nullptr, for_pressure});
+  } catch (...) {
+    counters_.Add(Count::kSinkFailures);
+  }
+}
+
+void Core::Free(Leaving& leaving) {
+  while (leaving.head != kNoSlot) {
+    const Slot slot = leaving.Pop(extents_);
+    FreeBody(slot);
+    extents_.GiveBack(slot, EntryState::kClaimed);
+  }
+}
+
+bool Core::Erase(const PoolKey& key) {
+  const Hashed place = Place(key);
+  Leaving leaving;
+  bool found = false;
+  {
+    std::lock_guard lock(place.shard.mutex);
+    RetireFlightsLocked(place.shard, &key);
+    const Slot slot = FindLocked(place.shard, key, place.hash);
+    found = slot != kNoSlot;
+    if (found) UnlinkLocked(place.shard, place.hash, slot, leaving);
+  }
+  if (found) counters_.Add(Count::kErased);
+  Free(leaving);
+  return found;
+}
+
+uint64_t Core::EraseUnpinned(const PoolKey& key) {
+  const Hashed place = Place(key);
+  Leaving leaving;
+  uint64_t bytes = 0;
+  {
+    std::lock_guard lock(place.shard.mutex);
+    const Slot slot = FindLocked(place.shard, key, place.hash);
+    if (slot == kNoSlot || !extents_.At(slot)->Claim()) return 0;
+    bytes = ChargeOf(slot).total();
+    place.shard.table.load(std::memory_order_relaxed)->Remove(place.hash, slot);
+    place.shard.queues.Remove(slot);
+    UncountLocked(place.shard, slot);
+    leaving.Push(extents_, slot);
+  }
+  counters_.Add(Count::kErased);
+  Free(leaving);
+  return bytes;
+}
+
+uint64_t Core::Clear() {
+  uint64_t removed = 0;
+  for (uint32_t i = 0; i < shard_count_; ++i) {
+    Shard& shard = shards_[i];
+    Leaving leaving;
+    {
+      std::lock_guard lock(shard.mutex);
+      RetireFlightsLocked(shard, nullptr);
+      IndexTable* table = shard.table.load(std::memory_order_relaxed);
+      if (table == nullptr) continue;
+      table->Clear([&](Slot slot) {
+        DetachLocked(shard, slot, leaving);
+        ++removed;
+      });
+    }
+    Free(leaving);
+  }
+  counters_.Add(Count::kErased, removed);
+  return removed;
+}
+
+bool Core::SetCost(const PoolKey& key, const Cost& cost) {
+  if (!IsValid(cost)) return false;
+  const Hashed place = Place(key);
+  std::lock_guard lock(place.shard.mutex);
+  const Slot slot = FindLocked(place.shard, key, place.hash);
+  return slot != kNoSlot && place.shard.queues.Reprice(slot, PriceClassOf(cost, ChargeOf(slot).total()));
+}
+
+void Core::SetPolicy(EvictionPolicy policy) {
+  for (uint32_t i = 0; i < shard_count_; ++i) {
+    std::lock_guard lock(shards_[i].mutex);
+    shards_[i].queues.SetPolicy(policy);
+  }
+  policy_.store(policy, std::memory_order_relaxed);
+}
+
+}  // namespace weir::pool

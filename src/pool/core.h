@@ -1,0 +1,226 @@
+#pragma once
+// Core: what a Pool is made of, and the order of its locks.
+//
+//   shards    by the key's hash: an index, the eviction queues, the loads in flight, one lock
+//   extents   the cells, shared by all shards (a lock per size class)
+//   pages     what the kernel gave
+// The byte budget is one for all shards: a shard that has more than its part gives its victims first.
+// Order of locks: shard, then size class, then the spare extents. WaitForReaders() is called with none of them held.
+// core.cc: look-up and removal; store.cc: room and insertion; load.cc: single flight; reclaim.cc: giving memory back;
+// figures.cc: what it says of itself.
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <span>
+
+#include "counters.h"
+#include "entry.h"
+#include "eviction_queues.h"
+#include "extents.h"
+#include "flight.h"
+#include "index.h"
+#include "pages.h"
+#include "weir/base/clock.h"
+#include "weir/pool/pool.h"
+
+namespace weir::pool {
+
+// A cell is charged in full; a large value its pages too; a resource what it declared.
+struct Charge {
+  uint64_t mapped_bytes = 0;
+  uint64_t declared_bytes = 0;
+  uint64_t total() const { return mapped_bytes + declared_bytes; }
+};
+
+// How the eviction queues see the entries.
+class EntryView {
+ public:
+  explicit EntryView(const Extents& extents) : extents_(&extents) {}
+  EvictionLink& Link(Slot slot) const { return extents_->At(slot)->link; }
+  uint64_t Bytes(Slot slot) const;
+  uint64_t Hash(Slot slot) const { return HashOf(extents_->At(slot)->key()); }
+  bool Claim(Slot slot) const { return extents_->At(slot)->Claim(); }
+  void Prefetch(Slot slot) const { __builtin_prefetch(extents_->At(slot), 1); }
+
+ private:
+  const Extents* extents_;
+};
+
+struct alignas(128) Shard {
+  Shard(Pages& pages, const Extents& extents, EvictionPolicy policy) : queues(pages, EntryView(extents), policy) {}
+  ~Shard() { delete table.load(); }
+
+  std::atomic<IndexTable*> table{nullptr};  // null until the first entry
+  std::mutex mutex;
+  // Guarded by mutex; the atomics are read by anybody.
+  EvictionQueues<EntryView> queues;
+  Flight* flights = nullptr;
+  std::atomic<uint64_t> entries{0};
+  std::atomic<uint64_t> entry_bytes{0};
+  std::atomic<double> price_per_byte{std::numeric_limits<double>::infinity()};
+};
+
+// What is to be stored, and what it takes.
+struct Wanted {
+  SizeClass size_class = 0;
+  uint64_t large_bytes = 0;     // a mapping of its own; 0: the value is in the cell
+  uint64_t declared_bytes = 0;  // of a resource
+  uint64_t extra() const { return large_bytes + declared_bytes; }
+};
+
+// Entries that left the index and wait, outside locks, for the sink and the freeing of their memory. Linked through
+// EvictionLink::position, which no queue uses any more.
+struct Leaving {
+  Slot head = kNoSlot;
+
+  void Push(const Extents& extents, Slot slot) { extents.At(slot)->link.position = std::exchange(head, slot); }
+  Slot Pop(const Extents& extents) { return std::exchange(head, extents.At(head)->link.position); }
+};
+
+class Core {
+ public:
+  Core(PoolOptions options, PageSource& source);
+  ~Core();
+  Status Open();
+
+  Pin Get(const PoolKey& key);
+  bool Contains(const PoolKey& key) const;
+  InsertOutcome Insert(const PoolKey& key, std::span<const std::byte> bytes, const Cost& cost);
+  InsertOutcome Insert(const PoolKey& key, Resource&& resource, const Cost& cost);
+  Result<Loaded> LoadOrShare(const PoolKey& key, const Loader& loader, const LoadOptions& options);
+  bool SetCost(const PoolKey& key, const Cost& cost);
+  bool Erase(const PoolKey& key);
+  uint64_t EraseUnpinned(const PoolKey& key);
+  uint64_t Clear();
+
+  std::string_view name() const { return options_.name; }
+  PoolStats Stats() const;
+  double PricePerByte() const;
+  Reclaimed Reclaim(uint64_t bytes, TimePoint deadline);
+  Reclaimed DropIdle(Duration idle, TimePoint deadline);
+  void SetBudget(uint64_t bytes) { budget_.store(bytes, std::memory_order_relaxed); }
+  void SetPolicy(EvictionPolicy policy);
+  uint64_t CountPinned() const;
+  void CheckInvariants() const;
+
+  // For Pin.
+  void Drop(Entry* entry);
+  std::span<const std::byte> BytesOf(Entry* entry) const;
+  uint64_t ChargedBytes(const Entry* entry) const { return ChargeOf(extents_.SlotOf(entry)).total(); }
+
+ private:
+  friend class Filling;
+
+  // core.cc
+  struct Hashed {
+    uint64_t hash;
+    Shard& shard;
+  };
+  Hashed Place(const PoolKey& key) const {
+    const uint64_t hash = HashOf(key);
+    return {hash, ShardOf(hash)};
+  }
+  uint32_t ShardNumber(uint64_t hash) const { return static_cast<uint32_t>(hash >> shard_shift_) & (shard_count_ - 1); }
+  Shard& ShardOf(uint64_t hash) const { return shards_[ShardNumber(hash)]; }
+  void NoteUse(Entry& entry) const;
+  Charge ChargeOf(Slot slot) const;
+  Slot FindLocked(const Shard& shard, const PoolKey& key, uint64_t hash) const;
+  void UncountLocked(Shard& shard, Slot slot);
+  void DetachLocked(Shard& shard, Slot slot, Leaving& leaving);
+  void UnlinkLocked(Shard& shard, uint64_t hash, Slot slot, Leaving& leaving);
+  void TellSink(Entry* entry, bool for_pressure);
+  void Free(Leaving& leaving);
+  void CountEvicted(uint64_t entries, uint64_t bytes) {
+    counters_.Add(Count::kEvictions, entries);
+    counters_.Add(Count::kEvictedBytes, bytes);
+  }
+  uint64_t FreeBody(Slot slot);
+  void FreeDetached(Entry* entry);
+  void ObserveLookup(uint64_t) {}
+  void ObserveInsert(uint64_t, uint64_t) {}
+
+  // store.cc
+  struct Room {
+    InsertStatus status = InsertStatus::kInserted;
+    Slot slot = kNoSlot;  // in kReserved, header and body not set
+    bool ok() const { return slot != kNoSlot; }
+  };
+  Wanted WantBytes(uint64_t size) const;
+  static Wanted WantResource(uint64_t declared_bytes);
+  bool CanEverFit(const Wanted& wanted) const;
+  Room TakeRoom(const Wanted& wanted, uint64_t hash);
+  Room FindCell(const Wanted& wanted);
+  struct RoomSearch;
+  bool MakeRoom(const Wanted& wanted, uint64_t hash, RoomSearch& search);
+  Room ReserveBytes(uint64_t size, uint64_t hash);
+  Room ReserveResource(Resource& resource, uint64_t hash);
+  void ReturnRoom(Slot slot);
+  InsertOutcome Refuse(InsertStatus status);
+  InsertOutcome Publish(const PoolKey& key, uint64_t hash, Slot slot, const Cost& cost, Flight* flight);
+  InsertStatus LinkLocked(Shard& shard, uint64_t hash, Slot slot, uint8_t price_class, Leaving& leaving,
+                          std::unique_ptr<IndexTable>& retired);
+  bool GrowIndexLocked(Shard& shard, std::unique_ptr<IndexTable>& retired);
+  bool ResizeIndexLocked(Shard& shard, uint64_t buckets, std::unique_ptr<IndexTable>& retired);
+  Slot EvictFrom(Shard& shard);
+  Slot EvictOne(uint64_t hash);
+  bool OverCount() const {
+    return options_.entries_max != 0 && entries_total_.load(std::memory_order_relaxed) >= options_.entries_max;
+  }
+
+  // load.cc
+  Flight* FindFlightLocked(Shard& shard, const PoolKey& key) const;
+  void RetireFlightsLocked(Shard& shard, const PoolKey* key);
+  void UnlinkFlightLocked(Shard& shard, Flight* flight);
+  Result<Loaded> Lead(Flight* flight, const Loader& loader, const LoadOptions& options);
+  Result<Loaded> RunLoader(Flight* flight, const Loader& loader, const LoadOptions& options);
+  Result<Loaded> Follow(Flight* flight, const LoadOptions& options);
+  void Release(Flight* flight);
+
+  // reclaim.cc
+  struct Sweep;
+  uint64_t GiveBack(uint64_t bytes, TimePoint deadline, bool for_pressure, Reclaimed& done);
+  void Survey(Sweep& sweep);
+  void EvictLarge(Sweep& sweep);
+  void SweepExtents(Sweep& sweep);
+  void DropFrom(uint32_t extent, Sweep& sweep);
+  bool MoveOut(uint32_t extent);
+  bool MoveLocked(Shard& shard, uint64_t hash, Slot slot, SizeClass size_class);
+  bool EmptySparsestExtent();
+  uint64_t FreeTold(Leaving& leaving, bool for_pressure);
+  void ShrinkIndexes();
+  void UpdateTick() const;
+
+  // figures.cc
+  void CheckCells(uint64_t indexed, uint64_t expected_mapped) const;
+
+  uint64_t used_bytes() const { return pages_.mapped_bytes() + resource_bytes_.load(std::memory_order_relaxed); }
+  uint64_t budget() const { return budget_.load(std::memory_order_relaxed); }
+
+  const PoolOptions options_;
+  const Clock& clock_;
+  const uint32_t shard_count_;
+  const uint32_t shard_shift_;
+  Pages pages_;
+  Extents extents_;
+  Shard* shards_ = nullptr;  // shard_count_ of them
+  std::atomic<uint64_t> budget_;
+  std::atomic<uint64_t> resource_bytes_{0};  // live and detached
+  std::atomic<uint64_t> detached_bytes_{0};
+  std::atomic<uint64_t> loading_{0};
+  std::atomic<uint64_t> entries_total_{0};  // kept only when entries_max is set
+  std::atomic<EvictionPolicy> policy_;
+  mutable std::atomic<uint16_t> tick_{0};
+  std::atomic<uint32_t> victim_turn_{0};
+  mutable Counters counters_;
+};
+
+// The class of entries worth one microsecond per byte; each further class is worth twice as much.
+inline constexpr int kClassOfOne = 24;
+uint8_t PriceClassOf(const Cost& cost, uint64_t charged_bytes);
+bool IsValid(const Cost& cost);
+
+}  // namespace weir::pool

@@ -1,0 +1,374 @@
+// One caller at a time: every operation of a pool, its limits and its refusals.
+
+#include "weir/pool/pool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "pool_cases.h"
+
+namespace weir {
+namespace {
+
+constexpr uint64_t kMiB = 1u << 20;
+
+PoolOptions Small(uint64_t budget_bytes = 4 * kMiB) {
+  PoolOptions options;
+  options.budget_bytes = budget_bytes;
+  options.adaptive = false;
+  return options;
+}
+
+TEST(PoolTest, HoldsWhatWasInserted) {
+  auto pool = MakePool(Small());
+  EXPECT_FALSE(pool->Get(KeyOf(1)));
+  for (const size_t size :
+       {size_t{0}, size_t{1}, size_t{16}, size_t{64}, size_t{1000}, size_t{8000}, size_t{9000}, size_t{300000}}) {
+    const InsertOutcome outcome = pool->Insert(KeyOf(size), ValueOf(size, size));
+    ASSERT_EQ(outcome.status, InsertStatus::kInserted) << size;
+    EXPECT_TRUE(Holds(outcome.pin, size, size));
+    EXPECT_GE(outcome.pin.charged_bytes(), size + 32);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(outcome.pin.bytes().data()) % 16, 0u);
+  }
+  for (const size_t size :
+       {size_t{0}, size_t{1}, size_t{16}, size_t{64}, size_t{1000}, size_t{8000}, size_t{9000}, size_t{300000}}) {
+    EXPECT_TRUE(Holds(pool->Get(KeyOf(size)), size, size)) << size;
+  }
+  const PoolStats stats = pool->Stats();
+  EXPECT_EQ(stats.entries, 8u);
+  EXPECT_EQ(stats.hits, 8u);
+  EXPECT_EQ(stats.misses, 1u);
+  EXPECT_EQ(stats.inserts, 8u);
+  EXPECT_EQ(stats.pins, 0u);
+  pool->CheckInvariants();
+}
+
+TEST(PoolTest, AReplacedEntryStaysAsItWasUnderItsPin) {
+  auto pool = MakePool(Small());
+  Pin old = pool->Insert(KeyOf(1), ValueOf(1, 100, 1)).pin;
+  InsertOutcome outcome = pool->Insert(KeyOf(1), ValueOf(1, 100, 2));
+  EXPECT_EQ(outcome.status, InsertStatus::kReplaced);
+  EXPECT_TRUE(Holds(old, 1, 100, 1));
+  EXPECT_TRUE(Holds(pool->Get(KeyOf(1)), 1, 100, 2));
+  EXPECT_EQ(pool->Stats().entries, 1u);
+  EXPECT_EQ(pool->Stats().detached_bytes, old.charged_bytes());
+  pool->CheckInvariants();
+  old = Pin();
+  EXPECT_EQ(pool->Stats().detached_bytes, 0u);
+  pool->CheckInvariants();
+}
+
+TEST(PoolTest, EraseAndClearUnlinkWhatIsPinned) {
+  auto pool = MakePool(Small());
+  Pin held = pool->Insert(KeyOf(1), ValueOf(1, 50)).pin;
+  pool->Insert(KeyOf(2), ValueOf(2, 50));
+  EXPECT_EQ(pool->EraseUnpinned(KeyOf(1)), 0u);
+  EXPECT_TRUE(pool->Contains(KeyOf(1)));
+  EXPECT_GE(pool->EraseUnpinned(KeyOf(2)), 82u);
+  EXPECT_TRUE(pool->Erase(KeyOf(1)));
+  EXPECT_FALSE(pool->Erase(KeyOf(1)));
+  EXPECT_FALSE(pool->Get(KeyOf(1)));
+  EXPECT_TRUE(Holds(held, 1, 50));
+  // The old handle has nothing to do with the new entry of the key.
+  Pin fresh = pool->Insert(KeyOf(1), ValueOf(1, 50, 7)).pin;
+  held = Pin();
+  EXPECT_EQ(pool->CountPinned(), 1u);
+  EXPECT_EQ(pool->Clear(), 1u);
+  EXPECT_TRUE(Holds(fresh, 1, 50, 7));
+  EXPECT_EQ(pool->Stats().entries, 0u);
+  EXPECT_EQ(pool->CountPinned(), 0u);
+  pool->CheckInvariants();
+}
+
+TEST(PoolTest, StaysWithinItsBudget) {
+  for (const uint64_t budget : {kMiB, 4 * kMiB, 24 * kMiB}) {
+    auto pool = MakePool(Small(budget));
+    for (uint64_t i = 0; i < 60'000; ++i) {
+      ASSERT_TRUE(pool->Insert(KeyOf(i), ValueOf(i, 16 + i % 2000)).stored()) << i;
+      ASSERT_LE(pool->Stats().used_bytes(), budget + budget / 16) << i;
+    }
+    const PoolStats stats = pool->Stats();
+    EXPECT_LE(stats.used_bytes(), budget);
+    // Mixed sizes leave little unused.
+    EXPECT_GE(stats.entry_bytes, budget * 6 / 10);
+    EXPECT_EQ(stats.inserts, stats.entries + stats.evictions);
+    pool->CheckInvariants();
+    uint64_t right = 0;
+    for (uint64_t i = 0; i < 60'000; ++i) {
+      if (const Pin pin = pool->Get(KeyOf(i))) right += Holds(pin, i, 16 + i % 2000);
+    }
+    EXPECT_EQ(right, stats.entries);
+  }
+}
+
+TEST(PoolTest, RefusesWhatCanNeverFitBeforeItEvicts) {
+  auto pool = MakePool(Small(2 * kMiB));
+  for (uint64_t i = 0; i < 100; ++i) pool->Insert(KeyOf(i), ValueOf(i, 500));
+  EXPECT_EQ(pool->Insert(KeyOf(999), ValueOf(999, 3 * kMiB)).status, InsertStatus::kTooLarge);
+  EXPECT_EQ(pool->Stats().entries, 100u);
+  EXPECT_EQ(pool->Stats().refused_too_large, 1u);
+  pool->SetBudget(0);
+  EXPECT_EQ(pool->Insert(KeyOf(1000), ValueOf(1000, 1)).status, InsertStatus::kTooLarge);
+  pool->CheckInvariants();
+
+  auto nothing = MakePool(Small(0));
+  EXPECT_EQ(nothing->Insert(KeyOf(1), ValueOf(1, 1)).status, InsertStatus::kTooLarge);
+  EXPECT_EQ(nothing->Stats().pressure(), 0.0);
+}
+
+TEST(PoolTest, SaysWhenEverythingIsPinned) {
+  auto pool = MakePool(Small(kMiB));
+  std::vector<Pin> pins;
+  for (uint64_t i = 0;; ++i) {
+    InsertOutcome outcome = pool->Insert(KeyOf(i), ValueOf(i, 1000));
+    if (!outcome.stored()) {
+      EXPECT_EQ(outcome.status, InsertStatus::kExhausted);
+      break;
+    }
+    pins.push_back(std::move(outcome.pin));
+    ASSERT_LT(i, 2000u);
+  }
+  EXPECT_GE(pins.size(), 700u);
+  EXPECT_EQ(pool->Stats().refused_exhausted, 1u);
+  EXPECT_EQ(pool->Reclaim(kMiB, TimePoint::max()).entries, 0u);
+  for (uint64_t i = 0; i < pins.size(); ++i) EXPECT_TRUE(Holds(pins[i], i, 1000));
+  pins.pop_back();
+  EXPECT_TRUE(pool->Insert(KeyOf(5000), ValueOf(5000, 1000)).stored());
+  pool->CheckInvariants();
+}
+
+TEST(PoolTest, KeepAlwaysIsNeverEvicted) {
+  auto pool = MakePool(Small(kMiB));
+  for (uint64_t i = 0; i < 100; ++i) {
+    ASSERT_TRUE(pool->Insert(KeyOf(i), ValueOf(i, 1000), {.refetch_us = 0, .weight = 1, .keep = Keep::kAlways}).stored());
+  }
+  for (uint64_t i = 100; i < 5000; ++i) ASSERT_TRUE(pool->Insert(KeyOf(i), ValueOf(i, 1000)).stored());
+  pool->Reclaim(kMiB, TimePoint::max());
+  for (uint64_t i = 0; i < 100; ++i) EXPECT_TRUE(Holds(pool->Get(KeyOf(i)), i, 1000)) << i;
+  EXPECT_EQ(pool->Stats().entries, 100u);
+  EXPECT_TRUE(std::isinf(pool->PricePerByte()));
+  pool->CheckInvariants();
+}
+
+TEST(PoolTest, WhatCostsMoreStaysLonger) {
+  auto pool = MakePool(Small(kMiB));
+  for (uint64_t i = 0; i < 200; ++i) pool->Insert(KeyOf(i), ValueOf(i, 1000), {.refetch_us = 1e6, .weight = 1});
+  for (uint64_t i = 200; i < 3000; ++i) pool->Insert(KeyOf(i), ValueOf(i, 1000), {.refetch_us = 10, .weight = 1});
+  for (uint64_t i = 0; i < 200; ++i) EXPECT_TRUE(pool->Contains(KeyOf(i))) << i;
+  EXPECT_NEAR(pool->PricePerByte(), 10.0 / 1056, 10.0 / 1056 / 2);
+  // Made worthless, they go first.
+  for (uint64_t i = 0; i < 200; ++i) EXPECT_TRUE(pool->SetCost(KeyOf(i), {.refetch_us = 0.001, .weight = 1}));
+  EXPECT_FALSE(pool->SetCost(KeyOf(100000), {}));
+  for (uint64_t i = 3000; i < 3400; ++i) pool->Insert(KeyOf(i), ValueOf(i, 1000), {.refetch_us = 10, .weight = 1});
+  for (uint64_t i = 0; i < 200; ++i) EXPECT_FALSE(pool->Contains(KeyOf(i))) << i;
+  pool->CheckInvariants();
+}
+
+TEST(PoolTest, RefusesACostThatIsNone) {
+  auto pool = MakePool(Small());
+  for (const double bad : {-1.0, std::nan(""), HUGE_VAL}) {
+    EXPECT_EQ(pool->Insert(KeyOf(1), ValueOf(1, 1), {.refetch_us = bad}).status, InsertStatus::kBadCost);
+    EXPECT_EQ(pool->Insert(KeyOf(1), ValueOf(1, 1), {.weight = bad}).status, InsertStatus::kBadCost);
+  }
+  pool->Insert(KeyOf(1), ValueOf(1, 1));
+  EXPECT_FALSE(pool->SetCost(KeyOf(1), {.refetch_us = -1}));
+  pool->CheckInvariants();
+}
+
+TEST(PoolTest, AResourceIsReleasedOnceWhenTheLastPinIsGone) {
+  static int released = 0;
+  released = 0;
+  struct Adapter {
+    int number;
+    explicit Adapter(int n) : number(n) {}
+    ~Adapter() { ++released; }
+  };
+  {
+    auto pool = MakePool(Small(4 * kMiB));
+    Pin pin = pool->Insert(KeyOf(1), Resource(std::make_unique<Adapter>(7), kMiB)).pin;
+    EXPECT_EQ(pin.resource<Adapter>().number, 7);
+    EXPECT_TRUE(pin.bytes().empty());
+    EXPECT_EQ(pool->Stats().resource_bytes, kMiB);
+    EXPECT_TRUE(pool->Erase(KeyOf(1)));
+    EXPECT_EQ(released, 0);
+    EXPECT_EQ(pool->Stats().resource_bytes, kMiB);
+    pin = Pin();
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(pool->Stats().resource_bytes, 0u);
+    // Refused: released by its own destructor.
+    EXPECT_EQ(pool->Insert(KeyOf(2), Resource(std::make_unique<Adapter>(8), 9 * kMiB)).status, InsertStatus::kTooLarge);
+    EXPECT_EQ(released, 2);
+    // The declared sizes are held to the budget.
+    for (int i = 0; i < 10; ++i) pool->Insert(KeyOf(10 + i), Resource(std::make_unique<Adapter>(i), kMiB));
+    EXPECT_EQ(pool->Stats().entries, 3u);
+    EXPECT_EQ(released, 9);
+    pool->CheckInvariants();
+    const Reclaimed back = pool->Reclaim(2 * kMiB, TimePoint::max());
+    EXPECT_EQ(back.entries, 2u);
+    EXPECT_GE(back.bytes_released, 2 * kMiB);
+  }
+  EXPECT_EQ(released, 12);
+}
+
+TEST(PoolTest, TheSinkSeesWhatIsEvictedAndMayThrow) {
+  PoolOptions options = Small(kMiB);
+  std::vector<std::pair<PoolKey, bool>> seen;
+  bool intact = true;
+  options.sink = [&](const Evicted& evicted) {
+    intact &= evicted.bytes.size() == 1000;
+    intact &= std::memcmp(evicted.bytes.data(), ValueOf(evicted.key.low, 1000).data(), 1000) == 0;
+    seen.emplace_back(evicted.key, evicted.for_pressure);
+    if (seen.size() % 3 == 0) throw std::runtime_error("full");
+  };
+  auto pool = MakePool(std::move(options));
+  for (uint64_t i = 0; i < 3000; ++i) ASSERT_TRUE(pool->Insert(KeyOf(i), ValueOf(i, 1000)).stored());
+  EXPECT_EQ(seen.size(), pool->Stats().evictions);
+  EXPECT_GT(seen.size(), 2000u);
+  EXPECT_FALSE(seen.back().second);
+  pool->Reclaim(200'000, TimePoint::max());
+  EXPECT_TRUE(seen.back().second);
+  EXPECT_TRUE(intact);
+  EXPECT_EQ(seen.size(), pool->Stats().evictions);
+  EXPECT_EQ(pool->Stats().sink_failures, seen.size() / 3);
+  for (const auto& [key, pressure] : seen) EXPECT_FALSE(pool->Contains(key));
+  pool->CheckInvariants();
+}
+
+TEST(PoolTest, HoldsNoMoreThanTheEntriesAllowed) {
+  PoolOptions options = Small(64 * kMiB);
+  options.entries_max = 1000;
+  auto pool = MakePool(std::move(options));
+  for (uint64_t i = 0; i < 5000; ++i) {
+    pool->Insert(KeyOf(i), ValueOf(i, 16));
+    ASSERT_LE(pool->Stats().entries, 1000u);
+  }
+  EXPECT_EQ(pool->Stats().entries, 1000u);
+  pool->CheckInvariants();
+}
+
+TEST(PoolTest, RefusesOptionsThatMakeNoSense) {
+  EXPECT_FALSE(Pool::Create({.name = ""}));
+  EXPECT_FALSE(Pool::Create({.shards = 3}));
+  EXPECT_FALSE(Pool::Create({.shards = 512}));
+  EXPECT_FALSE(Pool::Create({.extent_bytes = 4096}));
+}
+
+// Giving memory back ----------------------------------------------------------------------------------------------------
+
+TEST(PoolReclaimTest, WhatIsGivenUpGoesBackToTheSystem) {
+  RefusingPages pages;
+  PoolOptions options = Small(64 * kMiB);
+  auto pool = std::move(pool::CreateOn(pages, std::move(options))).value();
+  for (uint64_t i = 0; i < 60'000; ++i) pool->Insert(KeyOf(i), ValueOf(i, 1536));
+  // A third is used again, scattered over all extents.
+  for (uint64_t i = 0; i < 60'000; i += 3) pool->Get(KeyOf(i));
+  const uint64_t before = pages.held_bytes();
+  const PoolStats full = pool->Stats();
+  EXPECT_EQ(full.mapped_bytes, before);
+  const Reclaimed back = pool->Reclaim(full.mapped_bytes / 2, TimePoint::max());
+  EXPECT_GE(back.bytes_released, full.mapped_bytes / 2);
+  EXPECT_LE(back.bytes_released, full.mapped_bytes * 6 / 10);
+  EXPECT_LE(pages.held_bytes(), before - back.bytes_released);
+  EXPECT_EQ(pool->Stats().mapped_bytes, pages.held_bytes());
+  pool->CheckInvariants();
+  // What was used stayed.
+  uint64_t used = 0;
+  uint64_t used_left = 0;
+  for (uint64_t i = 0; i < 60'000; i += 3) {
+    const Pin pin = pool->Get(KeyOf(i));
+    ++used;
+    used_left += static_cast<bool>(pin);
+    EXPECT_TRUE(!pin || Holds(pin, i, 1536));
+  }
+  EXPECT_GE(used_left * 10, full.entries / 3 * 9) << used;
+  EXPECT_GT(pool->Stats().moved, 0u);
+}
+
+TEST(PoolReclaimTest, PinnedEntriesStayWhereTheyAre) {
+  auto pool = MakePool(Small(8 * kMiB));
+  std::vector<Pin> pins;
+  std::vector<const std::byte*> at;
+  for (uint64_t i = 0; i < 3000; ++i) {
+    InsertOutcome outcome = pool->Insert(KeyOf(i), ValueOf(i, 900));
+    if (i % 50 == 0) {
+      at.push_back(outcome.pin.bytes().data());
+      pins.push_back(std::move(outcome.pin));
+    }
+  }
+  pool->Reclaim(64 * kMiB, TimePoint::max());
+  EXPECT_EQ(pool->Stats().entries, pins.size());
+  for (uint64_t i = 0; i < pins.size(); ++i) {
+    EXPECT_EQ(pins[i].bytes().data(), at[i]);
+    EXPECT_TRUE(Holds(pins[i], i * 50, 900));
+    EXPECT_TRUE(Holds(pool->Get(KeyOf(i * 50)), i * 50, 900));
+  }
+  pool->CheckInvariants();
+  pins.clear();
+  // Now they can be moved together.
+  pool->Reclaim(3 * kMiB, TimePoint::max());
+  pool->CheckInvariants();
+}
+
+TEST(PoolReclaimTest, AllOfItCanGo) {
+  auto pool = MakePool(Small(32 * kMiB));
+  for (uint64_t i = 0; i < 100'000; ++i) pool->Insert(KeyOf(i), ValueOf(i, i % 3 == 0 ? 5000 : i % 500));
+  pool->Reclaim(1ull << 40, TimePoint::max());
+  EXPECT_EQ(pool->Stats().entries, 0u);
+  EXPECT_LE(pool->Stats().mapped_bytes, 512u << 10);
+  pool->CheckInvariants();
+  EXPECT_TRUE(pool->Insert(KeyOf(1), ValueOf(1, 100)).stored());
+}
+
+TEST(PoolReclaimTest, ADeadlineEndsIt) {
+  ManualClock clock;
+  PoolOptions options = Small(32 * kMiB);
+  options.clock = &clock;
+  auto pool = MakePool(std::move(options));
+  for (uint64_t i = 0; i < 20'000; ++i) pool->Insert(KeyOf(i), ValueOf(i, 1500));
+  clock.Advance(std::chrono::seconds(1));
+  const Reclaimed back = pool->Reclaim(16 * kMiB, TimePoint{});
+  EXPECT_TRUE(back.deadline_reached);
+  EXPECT_LT(back.bytes_released, 16 * kMiB);
+  pool->CheckInvariants();
+}
+
+TEST(PoolReclaimTest, DropsWhatIsIdle) {
+  ManualClock clock;
+  PoolOptions options = Small(32 * kMiB);
+  options.clock = &clock;
+  auto pool = MakePool(std::move(options));
+  for (uint64_t i = 0; i < 1000; ++i) pool->Insert(KeyOf(i), ValueOf(i, 100));
+  clock.Advance(std::chrono::seconds(100));
+  pool->Stats();
+  for (uint64_t i = 0; i < 1000; i += 4) pool->Get(KeyOf(i));
+  clock.Advance(std::chrono::seconds(100));
+  const Reclaimed back = pool->DropIdle(std::chrono::seconds(120), TimePoint::max());
+  EXPECT_EQ(back.entries, 750u);
+  for (uint64_t i = 0; i < 1000; ++i) EXPECT_EQ(pool->Contains(KeyOf(i)), i % 4 == 0) << i;
+  pool->CheckInvariants();
+}
+
+TEST(PoolReclaimTest, ASmallerBudgetIsReachedByInserts) {
+  auto pool = MakePool(Small(32 * kMiB));
+  for (uint64_t i = 0; i < 40'000; ++i) pool->Insert(KeyOf(i), ValueOf(i, 1000));
+  pool->SetBudget(8 * kMiB);
+  EXPECT_GT(pool->Stats().pressure(), 3.0);
+  for (uint64_t i = 40'000; i < 40'100; ++i) EXPECT_TRUE(pool->Insert(KeyOf(i), ValueOf(i, 1000)).stored());
+  EXPECT_LE(pool->Stats().used_bytes(), 8 * kMiB);
+  for (uint64_t i = 40'000; i < 40'100; ++i) EXPECT_TRUE(Holds(pool->Get(KeyOf(i)), i, 1000));
+  pool->CheckInvariants();
+}
+
+TEST(PoolReclaimTest, LargeValuesGoOneByOne) {
+  auto pool = MakePool(Small(32 * kMiB));
+  for (uint64_t i = 0; i < 25; ++i) ASSERT_TRUE(pool->Insert(KeyOf(i), ValueOf(i, kMiB)).stored());
+  const Reclaimed back = pool->Reclaim(3 * kMiB, TimePoint::max());
+  EXPECT_EQ(back.entries, 3u);
+  EXPECT_EQ(back.bytes_released, 3 * kMiB);
+  pool->CheckInvariants();
+}
+
+}  // namespace
+}  // namespace weir

@@ -1,0 +1,394 @@
+// Giving memory back to the system.
+//
+// Evicting in the policy's order alone leaves a hole in every extent and frees no page. So a sweep ranks the extents by
+// what their entries are worth, drops the cold entries of the cheapest extents (those at or below the level that the
+// wanted bytes reach), moves what remains in them together, and unmaps the extents that became empty. Entries with memory
+// of their own, large values and resources, go in the policy's order, since each gives its bytes back by itself.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "core.h"
+#include "quiescence.h"
+#include "weir/base/check.h"
+
+namespace weir::pool {
+namespace {
+
+constexpr uint32_t kLevelsPerClass = 8;
+constexpr uint32_t kLevels = kPriceClasses * kLevelsPerClass;
+// Cells of an extent that a survey looks at.
+constexpr uint32_t kSamples = 48;
+// Entries that are looked up together, so that their cache misses overlap.
+constexpr uint32_t kBatch = 32;
+// Extents between two waits for readers.
+constexpr uint32_t kExtentsPerRelease = 16;
+constexpr auto kTickLength = std::chrono::seconds(2);
+
+// Entries of one level are worth about the same per byte: by price class, then by use. A place in main is earned by uses.
+uint32_t LevelOf(const EvictionLink& link) {
+  if (link.price_class >= kPriceClassNever) return kLevels;
+  const uint32_t uses = link.uses.load(std::memory_order_relaxed) + (EvictionQueues<EntryView>::InMain(link) ? 2u : 0u);
+  return link.price_class * kLevelsPerClass + uses;
+}
+double WorthOf(uint32_t level) {
+  return std::ldexp(1.0 + level % kLevelsPerClass, static_cast<int>(level / kLevelsPerClass));
+}
+
+struct Ranked {
+  double worth;  // of what the extent holds, per byte of the extent
+  uint64_t taken_order;
+  uint32_t extent;
+  friend bool operator<(const Ranked& a, const Ranked& b) {
+    return a.worth != b.worth ? a.worth < b.worth : a.taken_order < b.taken_order;
+  }
+};
+
+struct Candidate {
+  Slot slot;
+  PoolKey key;
+  uint64_t hash;
+};
+
+}  // namespace
+
+struct Core::Sweep {
+  uint64_t wanted_bytes = 0;
+  TimePoint deadline = TimePoint::max();
+  bool for_pressure = false;
+  Reclaimed* done = nullptr;
+
+  PagedArray<Ranked> ranked;
+  uint32_t ranked_count = 0;
+  uint32_t level_max = kLevels - 1;  // entries above it stay
+  double depth_max = 1;              // and those that lie deeper in their queue
+  uint16_t idle_ticks_min = 0;       // and those used more recently
+  uint64_t freed_bytes = 0;          // in cells, not yet pages
+
+  bool enough() const { return done->bytes_released >= wanted_bytes; }
+};
+
+void Core::UpdateTick() const {
+  const auto ticks = clock_.Now().time_since_epoch() / kTickLength;
+  tick_.store(static_cast<uint16_t>(ticks), std::memory_order_relaxed);
+}
+
+// Ranks the extents and sets the level that the wanted bytes reach, from samples.
+void Core::Survey(Sweep& sweep) {
+  std::array<double, kLevels + 1> level_bytes{};
+  const uint32_t extents = extents_.extent_count();
+  sweep.ranked_count = 0;
+  if (sweep.ranked.empty() && !sweep.ranked.Allocate(pages_, std::max(1u, extents))) return;
+  for (uint32_t i = 0; i < extents && sweep.ranked_count < sweep.ranked.size(); ++i) {
+    const Extents::View view = extents_.Look(i);
+    if (!view.in_use || view.fresh == 0) continue;
+    const uint64_t cell_bytes = extents_.CellBytes(view.size_class);
+    const uint32_t step = std::max(1u, view.fresh / kSamples);
+    double worth = 0;
+    uint32_t seen = 0;
+    ReadSection section;
+    if (!extents_.IsStill(i, view.size_class)) continue;
+    for (uint32_t cell = 0; cell < view.fresh; cell += step) {
+      const Entry* entry = extents_.At(extents_.CellSlot(i, view.size_class, cell));
+      ++seen;
+      if (entry->state() != EntryState::kLive) continue;
+      const uint32_t level = LevelOf(entry->link);
+      const double stands_for = static_cast<double>(cell_bytes) * step;
+      level_bytes[level] += stands_for;
+      worth += WorthOf(level) * stands_for;
+    }
+    sweep.ranked[sweep.ranked_count++] = {worth / static_cast<double>(extents_.extent_bytes()), view.taken_order, i};
+  }
+  std::sort(sweep.ranked.data(), sweep.ranked.data() + sweep.ranked_count);
+  // The young half of each queue is left its chance, and more than that goes only as far as more is wanted.
+  const double total = std::accumulate(level_bytes.begin(), level_bytes.end(), 1.0);
+  const double wanted = std::min(total, static_cast<double>(sweep.wanted_bytes - sweep.done->bytes_released));
+  sweep.depth_max = 0.5 + 0.5 * wanted / total;
+  double below = 0;
+  for (uint32_t level = 0; level < kLevels && below < wanted; ++level) {
+    below += level_bytes[level] * sweep.depth_max;
+    if (level_bytes[level] > 0) sweep.level_max = level;
+  }
+}
+
+// Tells the sink, frees; bytes that went back by themselves.
+uint64_t Core::FreeTold(Leaving& leaving, bool for_pressure) {
+  uint64_t bytes = 0;
+  while (leaving.head != kNoSlot) {
+    const Slot slot = leaving.Pop(extents_);
+    TellSink(extents_.At(slot), for_pressure);
+    bytes += FreeBody(slot);
+    extents_.GiveBack(slot, EntryState::kClaimed);
+  }
+  return bytes;
+}
+
+// Drops what is cold in the extent; the cells become free where they are.
+void Core::DropFrom(uint32_t extent, Sweep& sweep) {
+  const Extents::View view = extents_.Look(extent);
+  if (!view.in_use) return;
+  const auto is_cold = [&](const Entry* entry) {
+    const auto age =
+        static_cast<uint16_t>(tick_.load(std::memory_order_relaxed) - entry->last_use_tick.load(std::memory_order_relaxed));
+    return LevelOf(entry->link) <= sweep.level_max && age >= sweep.idle_ticks_min;
+  };
+  Leaving leaving;
+  std::array<Candidate, kBatch> batch;
+  for (uint32_t cell = 0; cell < view.fresh && !sweep.enough();) {
+    uint32_t count = 0;
+    {
+      ReadSection section;
+      if (!extents_.IsStill(extent, view.size_class)) break;
+      for (; cell < view.fresh && count < kBatch; ++cell) {
+        const Slot slot = extents_.CellSlot(extent, view.size_class, cell);
+        Entry* entry = extents_.At(slot);
+        if (entry->word.load(std::memory_order_acquire) != WordOf(EntryState::kLive) || !is_cold(entry)) continue;
+        const PoolKey key = entry->key();
+        const Hashed place = Place(key);
+        if (const IndexTable* table = place.shard.table.load(std::memory_order_acquire)) table->PrefetchHome(place.hash);
+        batch[count++] = {slot, key, place.hash};
+      }
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+      Shard& shard = ShardOf(batch[i].hash);
+      std::lock_guard lock(shard.mutex);
+      // Only what the index says may be touched: the cell may have another owner by now.
+      if (FindLocked(shard, batch[i].key, batch[i].hash) != batch[i].slot) continue;
+      Entry* entry = extents_.At(batch[i].slot);
+      if (!is_cold(entry) || shard.queues.DepthOf(entry->link) > sweep.depth_max || !entry->Claim()) continue;
+      const Charge charge = ChargeOf(batch[i].slot);
+      shard.table.load(std::memory_order_relaxed)->Remove(batch[i].hash, batch[i].slot);
+      shard.queues.Remove(batch[i].slot);
+      UncountLocked(shard, batch[i].slot);
+      leaving.Push(extents_, batch[i].slot);
+      ++sweep.done->entries;
+      sweep.done->bytes_accounted += charge.total();
+      sweep.freed_bytes += extents_.CellBytes(view.size_class);
+    }
+    sweep.done->bytes_released += FreeTold(leaving, sweep.for_pressure);
+  }
+}
+
+// In the policy's order, while most of the pool's bytes are the entries' own mappings and resources.
+void Core::EvictLarge(Sweep& sweep) {
+  uint64_t turn = victim_turn_.fetch_add(1, std::memory_order_relaxed) << (shard_shift_ & 63);
+  while (!sweep.enough()) {
+    const uint64_t in_extents = extents_.committed_bytes();
+    if (used_bytes() - std::min(used_bytes(), in_extents) < in_extents) return;
+    if (clock_.Now() >= sweep.deadline) return;
+    const Slot victim = EvictOne(turn);
+    if (victim == kNoSlot) return;
+    turn += uint64_t{1} << (shard_shift_ & 63);
+    ++sweep.done->entries;
+    sweep.done->bytes_accounted += ChargeOf(victim).total();
+    sweep.freed_bytes += extents_.CellBytesAt(victim);
+    Leaving leaving;
+    leaving.Push(extents_, victim);
+    sweep.done->bytes_released += FreeTold(leaving, sweep.for_pressure);
+  }
+}
+
+// Under the shard's lock: the entry's copy takes its place everywhere. False: pinned, or no cell to go to.
+bool Core::MoveLocked(Shard& shard, uint64_t hash, Slot slot, SizeClass size_class) {
+  Entry* from = extents_.At(slot);
+  if (from->word.load(std::memory_order_acquire) != WordOf(EntryState::kLive)) return false;
+  const Slot target = extents_.Take(size_class);
+  if (target == kNoSlot) return false;
+  Entry* to = extents_.At(target);
+  // Copied while it can still be read and pinned; an entry's bytes never change.
+  const uint64_t unused = from->slack >= kBodyResource ? 0 : from->slack;
+  std::memcpy(to->body(), from->body(), extents_.CellBytes(size_class) - kHeaderBytes - unused);
+  to->set_key(from->key());
+  to->slack = from->slack;
+  if (!from->Claim()) {
+    to->slack = 0;
+    extents_.GiveBack(target, EntryState::kReserved);
+    return false;
+  }
+  to->last_use_tick.store(from->last_use_tick.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  from->link.MoveTo(to->link);
+  shard.queues.Relocate(slot, target);
+  to->Change(EntryState::kReserved, EntryState::kLive);
+  shard.table.load(std::memory_order_relaxed)->Replace(hash, slot, target);
+  from->slack = 0;  // what the body held lives on in the copy
+  extents_.GiveBack(slot, EntryState::kClaimed);
+  return true;
+}
+
+// Moves every entry of the extent into free cells of its class elsewhere. True: it is empty.
+bool Core::MoveOut(uint32_t extent) {
+  if (!extents_.BeginDrain(extent)) return false;
+  const Extents::View view = extents_.LookDraining(extent);
+  std::array<Candidate, kBatch> batch;
+  uint64_t moved = 0;
+  for (uint32_t cell = 0; cell < view.fresh;) {
+    uint32_t count = 0;
+    {
+      ReadSection section;
+      for (; cell < view.fresh && count < kBatch; ++cell) {
+        const Slot slot = extents_.CellSlot(extent, view.size_class, cell);
+        const Entry* entry = extents_.At(slot);
+        if (entry->state() != EntryState::kLive) continue;
+        const PoolKey key = entry->key();
+        const Hashed place = Place(key);
+        if (const IndexTable* table = place.shard.table.load(std::memory_order_acquire)) table->PrefetchHome(place.hash);
+        batch[count++] = {slot, key, place.hash};
+      }
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+      Shard& shard = ShardOf(batch[i].hash);
+      std::lock_guard lock(shard.mutex);
+      if (FindLocked(shard, batch[i].key, batch[i].hash) != batch[i].slot) continue;
+      moved += MoveLocked(shard, batch[i].hash, batch[i].slot, view.size_class);
+    }
+  }
+  counters_.Add(Count::kMoved, moved);
+  return extents_.EndDrain(extent);
+}
+
+// For an insert that needs a whole extent: the one with the fewest entries, if the holes of its class can take them.
+bool Core::EmptySparsestExtent() {
+  uint32_t best = kNoExtent;
+  double best_share = 1;
+  for (uint32_t i = 0; i < extents_.extent_count(); ++i) {
+    const Extents::View view = extents_.Look(i);
+    if (!view.in_use || !extents_.CanMoveOut(view)) continue;
+    const double share = static_cast<double>(view.used) / view.cells;
+    if (share < best_share) best_share = share, best = i;
+  }
+  return extents_.HasEmpty() || (best != kNoExtent && MoveOut(best));
+}
+
+// Bytes that went back to the system.
+uint64_t Core::GiveBack(uint64_t bytes, TimePoint deadline, bool for_pressure, Reclaimed& done) {
+  Sweep sweep;
+  sweep.wanted_bytes = done.bytes_released + bytes;
+  sweep.deadline = deadline;
+  sweep.for_pressure = for_pressure;
+  sweep.done = &done;
+  const uint64_t before = done.bytes_released;
+  const uint64_t entries_before = done.entries;
+  const uint64_t accounted_before = done.bytes_accounted;
+  done.bytes_released += extents_.ReleaseEmpty();
+  if (!sweep.enough()) EvictLarge(sweep);
+  for (uint32_t round = 0; !sweep.enough() && !done.deadline_reached; ++round) {
+    Survey(sweep);
+    // Two rounds did not do: pins hold what is cold, so everything may go.
+    if (round > 1) sweep.level_max = kLevels - 1, sweep.depth_max = 1;
+    const uint64_t freed_before = sweep.freed_bytes;
+    const uint64_t released_before = done.bytes_released;
+    SweepExtents(sweep);
+    if (round > 1 && sweep.freed_bytes == freed_before && done.bytes_released == released_before) break;
+  }
+  CountEvicted(done.entries - entries_before, done.bytes_accounted - accounted_before);
+  return done.bytes_released - before;
+}
+
+// One pass over the ranked extents: drop, then move together.
+void Core::SweepExtents(Sweep& sweep) {
+  Reclaimed& done = *sweep.done;
+  const uint64_t short_bytes = sweep.wanted_bytes - done.bytes_released;
+  const uint64_t freed_at_start = sweep.freed_bytes;
+  uint32_t visited = 0;
+  for (; visited < sweep.ranked_count && !sweep.enough(); ++visited) {
+    if (clock_.Now() >= sweep.deadline) {
+      done.deadline_reached = true;
+      break;
+    }
+    DropFrom(sweep.ranked[visited].extent, sweep);
+    if (extents_.EmptyCount() >= kExtentsPerRelease || extents_.EmptyCount() * extents_.extent_bytes() >= short_bytes) {
+      done.bytes_released += extents_.ReleaseEmpty();
+    }
+    if (sweep.freed_bytes - freed_at_start >= short_bytes) {
+      ++visited;
+      break;
+    }
+  }
+  for (uint32_t i = 0; i < visited && !sweep.enough() && !done.deadline_reached; ++i) {
+    const Extents::View view = extents_.Look(sweep.ranked[i].extent);
+    if (view.in_use && extents_.CanMoveOut(view)) MoveOut(sweep.ranked[i].extent);
+    if (extents_.EmptyCount() >= kExtentsPerRelease) done.bytes_released += extents_.ReleaseEmpty();
+    done.deadline_reached = clock_.Now() >= sweep.deadline;
+  }
+  done.bytes_released += extents_.ReleaseEmpty();
+}
+
+Reclaimed Core::Reclaim(uint64_t bytes, TimePoint deadline) {
+  UpdateTick();
+  Reclaimed done;
+  if (bytes == 0) return done;
+  GiveBack(bytes, deadline, true, done);
+  ShrinkIndexes();
+  return done;
+}
+
+Reclaimed Core::DropIdle(Duration idle, TimePoint deadline) {
+  UpdateTick();
+  Reclaimed done;
+  Sweep sweep;
+  sweep.wanted_bytes = std::numeric_limits<uint64_t>::max();
+  sweep.deadline = deadline;
+  sweep.for_pressure = true;
+  sweep.done = &done;
+  // An age is known to a tick: one more is asked for than would do.
+  const auto ticks = std::clamp<Duration::rep>(idle / kTickLength + 1, 1, 30'000);
+  Survey(sweep);
+  sweep.level_max = kLevels - 1;
+  sweep.depth_max = 1;
+  sweep.idle_ticks_min = static_cast<uint16_t>(ticks);
+  SweepExtents(sweep);
+  CountEvicted(done.entries, done.bytes_accounted);
+  ShrinkIndexes();
+  return done;
+}
+
+// An index that lost most of its entries goes on in a smaller table.
+void Core::ShrinkIndexes() {
+  for (uint32_t i = 0; i < shard_count_; ++i) {
+    std::unique_ptr<IndexTable> retired;
+    {
+      std::lock_guard lock(shards_[i].mutex);
+      const IndexTable* table = shards_[i].table.load(std::memory_order_relaxed);
+      if (table == nullptr) continue;
+      const uint64_t entries = shards_[i].entries.load(std::memory_order_relaxed);
+      const uint64_t places = uint64_t{table->bucket_count()} * kBucketSlots;
+      if (table->mapped_bytes() <= kPageBytes || entries * 3 >= places) continue;
+      ResizeIndexLocked(shards_[i], entries * 3 / 2 / kBucketSlots + 1, retired);
+    }
+    if (retired != nullptr) WaitForReaders();
+  }
+}
+
+uint64_t Core::CountPinned() const {
+  uint64_t pinned = 0;
+  for (uint32_t i = 0; i < extents_.extent_count(); ++i) {
+    const Extents::View view = extents_.Look(i);
+    if (!view.in_use) continue;
+    ReadSection section;
+    if (!extents_.IsStill(i, view.size_class)) continue;
+    for (uint32_t cell = 0; cell < view.fresh; ++cell) {
+      const uint32_t word = extents_.At(extents_.CellSlot(i, view.size_class, cell))->word.load(std::memory_order_acquire);
+      pinned += StateOf(word) == EntryState::kLive && (word & kPinMask) != 0;
+    }
+  }
+  return pinned;
+}
+
+double Core::PricePerByte() const {
+  double least = std::numeric_limits<double>::infinity();
+  for (uint32_t i = 0; i < shard_count_; ++i) {
+    Shard& shard = shards_[i];
+    if (shard.mutex.try_lock()) {
+      shard.price_per_byte.store(std::ldexp(shard.queues.PriceOfNext(), -kClassOfOne), std::memory_order_relaxed);
+      shard.mutex.unlock();
+    }
+    least = std::min(least, shard.price_per_byte.load(std::memory_order_relaxed));
+  }
+  return least;
+}
+
+}  // namespace weir::pool

@@ -1,0 +1,289 @@
+// Room for a value, and its way into the pool.
+//
+// Room comes before the value: a cell (and, for a large value, a mapping) is reserved within the budget, filled outside
+// locks, then published under the lock of its shard. What makes room, in this order: a free cell of the class, an empty
+// extent, a new extent within the budget, a victim whose cell fits, and, when victims of other classes have given up an
+// extent's worth of cells, an extent emptied by moving its last entries together.
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "core.h"
+#include "quiescence.h"
+#include "weir/base/check.h"
+
+namespace weir::pool {
+namespace {
+
+// Entries that one call looks at for a victim before it tries another shard.
+constexpr uint32_t kEvictEffort = 4096;
+constexpr double kIndexLoadMax = 0.85;
+constexpr double kIndexGrowth = 1.5;
+constexpr uint64_t kFirstBuckets = kPageBytes / sizeof(Bucket);
+
+}  // namespace
+
+Wanted Core::WantBytes(uint64_t size) const {
+  if (size <= extents_.value_bytes_max()) return {ClassOf(size), 0, 0};
+  return {ClassOf(sizeof(LargeBody)), RoundUp(size, kPageBytes), 0};
+}
+
+Wanted Core::WantResource(uint64_t declared_bytes) { return {ClassOf(sizeof(Resource)), 0, declared_bytes}; }
+
+bool Core::CanEverFit(const Wanted& wanted) const {
+  // Beside the value: its extent and a first page for each of index and queue.
+  const uint64_t least = extents_.extent_bytes() + 3 * kPageBytes;
+  return wanted.extra() <= budget() && least <= budget() - wanted.extra();
+}
+
+// A cell without evicting anybody; kNoMemory: the system refused; kExhausted: only an eviction can help.
+Core::Room Core::FindCell(const Wanted& wanted) {
+  for (;;) {
+    if (OverCount() || used_bytes() + wanted.extra() > budget()) return {InsertStatus::kExhausted, kNoSlot};
+    if (const Slot slot = extents_.Take(wanted.size_class); slot != kNoSlot) return {InsertStatus::kInserted, slot};
+    if (extents_.UseEmpty(wanted.size_class) == Extents::Grown::kYes) continue;
+    if (used_bytes() + wanted.extra() + extents_.extent_bytes() > budget()) return {InsertStatus::kExhausted, kNoSlot};
+    if (extents_.UseNew(wanted.size_class) == Extents::Grown::kNoMemory) return {InsertStatus::kNoMemory, kNoSlot};
+  }
+}
+
+struct Core::RoomSearch {
+  Slot cell = kNoSlot;       // found
+  uint64_t freed_bytes = 0;  // by victims since an extent last became empty
+  bool gave_back = false;    // this call has lowered what is used
+};
+
+Core::Room Core::TakeRoom(const Wanted& wanted, uint64_t hash) {
+  if (!CanEverFit(wanted)) return {InsertStatus::kTooLarge, kNoSlot};
+  RoomSearch search;
+  for (;;) {
+    const Room room = FindCell(wanted);
+    if (room.ok()) return room;
+    if (!MakeRoom(wanted, hash, search)) {
+      return {room.status == InsertStatus::kNoMemory ? room.status : InsertStatus::kExhausted, kNoSlot};
+    }
+    if (search.cell != kNoSlot) return {InsertStatus::kInserted, search.cell};
+  }
+}
+
+// One step towards room; false: nothing more can be done. A victim's cell that fits is handed over at once.
+bool Core::MakeRoom(const Wanted& wanted, uint64_t hash, RoomSearch& search) {
+  // After a cut of the budget every insert gives back a few extents, rather than one of them all.
+  constexpr uint64_t kExtentsPerInsert = 4;
+  const uint64_t extent_bytes = extents_.extent_bytes();
+  const uint64_t need = used_bytes() + wanted.extra();
+  const uint64_t over = need > budget() ? need - budget() : 0;
+  if (search.freed_bytes >= extent_bytes) {
+    // Victims leave holes; the last entries of an extent move into them.
+    search.freed_bytes = 0;
+    if (EmptySparsestExtent()) {
+      if (over != 0) extents_.ReleaseEmpty();
+      return true;
+    }
+  }
+  if (over >= extent_bytes && !search.gave_back) {
+    Reclaimed done;
+    const uint64_t wish = wanted.extra() != 0 ? over : std::min(over, kExtentsPerInsert * extent_bytes);
+    if (GiveBack(wish, TimePoint::max(), false, done) == 0) return false;
+    search.gave_back = wanted.extra() == 0;
+    return true;
+  }
+  const Slot victim = EvictOne(hash);
+  if (victim == kNoSlot) {
+    Reclaimed done;
+    return !search.gave_back && GiveBack(extent_bytes, TimePoint::max(), false, done) != 0;
+  }
+  CountEvicted(1, ChargeOf(victim).total());
+  TellSink(extents_.At(victim), false);
+  const uint64_t outside_bytes = FreeBody(victim);
+  const bool fits = extents_.ClassAt(victim) == wanted.size_class && (over <= outside_bytes || search.gave_back);
+  if (fits && !OverCount()) {
+    extents_.At(victim)->Change(EntryState::kClaimed, EntryState::kReserved);
+    search.cell = victim;
+    return true;
+  }
+  search.freed_bytes += extents_.CellBytesAt(victim);
+  extents_.GiveBack(victim, EntryState::kClaimed);
+  return true;
+}
+
+// A claimed entry that is in no index and no queue any more; kNoSlot: none can be had from this shard now.
+Slot Core::EvictFrom(Shard& shard) {
+  std::lock_guard lock(shard.mutex);
+  const Slot victim = shard.queues.Evict(kEvictEffort);
+  if (victim == kNoSlot) return kNoSlot;
+  shard.table.load(std::memory_order_relaxed)->Remove(HashOf(extents_.At(victim)->key()), victim);
+  UncountLocked(shard, victim);
+  return victim;
+}
+
+// From the shard where room is wanted, unless it holds clearly less than its part: the budget is one.
+Slot Core::EvictOne(uint64_t hash) {
+  const uint32_t home = ShardNumber(hash);
+  Slot victim = kNoSlot;
+  uint32_t start = home;
+  if (shard_count_ > 1) {
+    const uint64_t part = pages_.mapped_bytes() / shard_count_;
+    const uint64_t own = shards_[home].entry_bytes.load(std::memory_order_relaxed);
+    if (own + own / 8 < part) start = victim_turn_.fetch_add(1, std::memory_order_relaxed);
+  }
+  for (uint32_t step = 0; step < shard_count_ && victim == kNoSlot; ++step) {
+    victim = EvictFrom(shards_[(start + step) % shard_count_]);
+  }
+  return victim;
+}
+
+// The header of a reserved cell is set but for its key; the body is the caller's to fill.
+Core::Room Core::ReserveBytes(uint64_t size, uint64_t hash) {
+  const Wanted wanted = WantBytes(size);
+  Room room = TakeRoom(wanted, hash);
+  if (!room.ok()) return room;
+  Entry* entry = extents_.At(room.slot);
+  if (wanted.large_bytes == 0) {
+    entry->slack = static_cast<uint16_t>(ClassValueBytes(wanted.size_class) - size);
+  } else {
+    std::byte* at = pages_.Map(wanted.large_bytes);
+    if (at == nullptr) {
+      extents_.GiveBack(room.slot, EntryState::kReserved);
+      return {InsertStatus::kNoMemory, kNoSlot};
+    }
+    entry->large() = {at, size};
+    entry->slack = kBodyLarge;
+  }
+  return room;
+}
+
+// On success the resource has moved into the cell.
+Core::Room Core::ReserveResource(Resource& resource, uint64_t hash) {
+  Room room = TakeRoom(WantResource(resource.bytes()), hash);
+  if (!room.ok()) return room;
+  Entry* entry = extents_.At(room.slot);
+  resource_bytes_.fetch_add(resource.bytes(), std::memory_order_relaxed);
+  new (entry->body()) Resource(std::move(resource));
+  entry->slack = kBodyResource;
+  return room;
+}
+
+void Core::ReturnRoom(Slot slot) {
+  FreeBody(slot);
+  extents_.GiveBack(slot, EntryState::kReserved);
+}
+
+// Publication -----------------------------------------------------------------------------------------------------------
+
+InsertOutcome Core::Refuse(InsertStatus status) {
+  if (status == InsertStatus::kTooLarge) counters_.Add(Count::kRefusedTooLarge);
+  if (status == InsertStatus::kExhausted || status == InsertStatus::kNoMemory) counters_.Add(Count::kRefusedExhausted);
+  return {status, Pin()};
+}
+
+InsertOutcome Core::Insert(const PoolKey& key, std::span<const std::byte> bytes, const Cost& cost) {
+  if (!IsValid(cost)) return Refuse(InsertStatus::kBadCost);
+  const Hashed place = Place(key);
+  const Room room = ReserveBytes(bytes.size(), place.hash);
+  if (!room.ok()) return Refuse(room.status);
+  const std::span<const std::byte> to = BytesOf(extents_.At(room.slot));
+  if (!bytes.empty()) std::memcpy(const_cast<std::byte*>(to.data()), bytes.data(), bytes.size());
+  return Publish(key, place.hash, room.slot, cost, nullptr);
+}
+
+InsertOutcome Core::Insert(const PoolKey& key, Resource&& resource, const Cost& cost) {
+  if (!IsValid(cost)) return Refuse(InsertStatus::kBadCost);
+  const Hashed place = Place(key);
+  const Room room = ReserveResource(resource, place.hash);
+  if (!room.ok()) return Refuse(room.status);
+  return Publish(key, place.hash, room.slot, cost, nullptr);
+}
+
+// The entry in the cell becomes the key's, with one pin. With a flight: it ends with this step, and its value stays only
+// if nobody has stored or erased the key meanwhile; otherwise it is born detached.
+InsertOutcome Core::Publish(const PoolKey& key, uint64_t hash, Slot slot, const Cost& cost, Flight* flight) {
+  Shard& shard = ShardOf(hash);
+  Entry* entry = extents_.At(slot);
+  const uint64_t bytes = ChargeOf(slot).total();
+  entry->set_key(key);
+  entry->last_use_tick.store(tick_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  Leaving leaving;
+  std::unique_ptr<IndexTable> retired;
+  InsertStatus status = InsertStatus::kInserted;
+  bool stays = true;
+  {
+    std::lock_guard lock(shard.mutex);
+    stays = flight == nullptr || (!flight->retired && FindLocked(shard, key, hash) == kNoSlot);
+    if (stays) {
+      status = LinkLocked(shard, hash, slot, PriceClassOf(cost, bytes), leaving, retired);
+    } else {
+      detached_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+      entry->word.fetch_add(WordOf(EntryState::kDetached) - WordOf(EntryState::kReserved) + 1, std::memory_order_acq_rel);
+    }
+    if (flight != nullptr && status != InsertStatus::kNoMemory) UnlinkFlightLocked(shard, flight);
+  }
+  if (retired != nullptr) WaitForReaders(), retired.reset();
+  Free(leaving);
+  if (status == InsertStatus::kNoMemory) {
+    ReturnRoom(slot);
+    return Refuse(status);
+  }
+  const ReaderRecord& reader = ThisReader();
+  if (stays) counters_.Add(reader, status == InsertStatus::kReplaced ? Count::kReplaced : Count::kInserts);
+  counters_.Add(reader, Count::kPinsTaken);
+  if (stays && status == InsertStatus::kInserted) ObserveInsert(hash, bytes);
+  return {status, Pin(this, entry)};
+}
+
+// The entry becomes live with one pin. kNoMemory: nothing changed.
+InsertStatus Core::LinkLocked(Shard& shard, uint64_t hash, Slot slot, uint8_t price_class, Leaving& leaving,
+                              std::unique_ptr<IndexTable>& retired) {
+  Entry* entry = extents_.At(slot);
+  const Slot old = FindLocked(shard, entry->key(), hash);
+  if (old == kNoSlot && !GrowIndexLocked(shard, retired)) return InsertStatus::kNoMemory;
+  const bool in_place =
+      old != kNoSlot && extents_.At(old)->link.price_class == price_class && ChargeOf(old).total() == ChargeOf(slot).total();
+  if (!in_place && !shard.queues.Add(slot, price_class)) return InsertStatus::kNoMemory;
+  shard.entries.fetch_add(1, std::memory_order_relaxed);
+  shard.entry_bytes.fetch_add(ChargeOf(slot).mapped_bytes, std::memory_order_relaxed);
+  if (options_.entries_max != 0) entries_total_.fetch_add(1, std::memory_order_relaxed);
+  if (in_place) {
+    // A new value for a key is a use of it, not a new entry: it keeps its place in the queues.
+    extents_.At(old)->link.MoveTo(entry->link);
+    entry->link.NoteUse();
+    shard.queues.Relocate(old, slot);
+  }
+  entry->word.fetch_add(WordOf(EntryState::kLive) - WordOf(EntryState::kReserved) + 1, std::memory_order_acq_rel);
+  IndexTable& table = *shard.table.load(std::memory_order_relaxed);
+  if (old != kNoSlot) {
+    table.Replace(hash, old, slot);
+    DetachLocked(shard, old, leaving);
+    return InsertStatus::kReplaced;
+  }
+  WEIR_CHECK(table.Add(hash, slot), "an index that was grown is full");
+  return InsertStatus::kInserted;
+}
+
+// Room for one entry more. False: no memory, and the table is full.
+bool Core::GrowIndexLocked(Shard& shard, std::unique_ptr<IndexTable>& retired) {
+  const IndexTable* table = shard.table.load(std::memory_order_relaxed);
+  const uint64_t entries = shard.entries.load(std::memory_order_relaxed);
+  const uint64_t places = table == nullptr ? 0 : uint64_t{table->bucket_count()} * kBucketSlots;
+  if (static_cast<double>(entries + 1) <= static_cast<double>(places) * kIndexLoadMax) return true;
+  const double larger = table == nullptr ? kFirstBuckets : table->bucket_count() * kIndexGrowth;
+  return ResizeIndexLocked(shard, static_cast<uint64_t>(larger), retired) || entries < places;
+}
+
+// `retired` may be unmapped once readers were waited for. False: no memory; nothing changed.
+bool Core::ResizeIndexLocked(Shard& shard, uint64_t buckets, std::unique_ptr<IndexTable>& retired) {
+  auto other = std::unique_ptr<IndexTable>(new (std::nothrow) IndexTable);
+  if (other == nullptr || !other->Allocate(pages_, buckets)) return false;
+  IndexTable* table = shard.table.load(std::memory_order_relaxed);
+  if (table != nullptr) {
+    table->ForEach([&](Slot slot) {
+      WEIR_CHECK(other->Add(HashOf(extents_.At(slot)->key()), slot), "an index of {} buckets is full", buckets);
+    });
+  }
+  shard.table.store(other.release(), std::memory_order_release);
+  retired.reset(table);
+  return true;
+}
+
+}  // namespace weir::pool
