@@ -12,16 +12,20 @@ namespace weir {
 
 Result<std::vector<std::vector<uint64_t>>> ReadMooncakeIds(const std::filesystem::path& path) {
   WEIR_ASSIGN(const std::string text, ReadFile(path));
+  return ParseMooncakeIds(text, path.string());
+}
+
+Result<std::vector<std::vector<uint64_t>>> ParseMooncakeIds(std::string_view text, std::string_view name) {
   std::vector<std::vector<uint64_t>> requests;
   size_t line_number = 0;
   for (size_t begin = 0; begin < text.size();) {
     ++line_number;
     const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = std::string_view(text).substr(begin, end - begin);
+    const std::string_view line = text.substr(begin, end - begin);
     begin = end + 1;
     if (line.empty()) continue;
     const auto bad = [&](std::string_view what) {
-      return InvalidArgument(fmt::format("{}, line {}: {}", path.string(), line_number, what),
+      return InvalidArgument(fmt::format("{}, line {}: {}", name, line_number, what),
                              "give a Mooncake trace, one JSON object with hash_ids a line");
     };
     const Result<Json> row = Json::Parse(line);
@@ -34,7 +38,7 @@ Result<std::vector<std::vector<uint64_t>>> ReadMooncakeIds(const std::filesystem
       request.push_back(static_cast<uint64_t>(*id.get_if_int()));
     }
   }
-  if (requests.empty()) return InvalidArgument(fmt::format("{} holds no request", path.string()));
+  if (requests.empty()) return InvalidArgument(fmt::format("{} holds no request", name));
   return requests;
 }
 
