@@ -101,7 +101,8 @@ Result<KeyTrace> ParseMooncake(std::string_view text, std::string_view name) {
 
 // What `tool -dc PATH` writes.
 Result<std::string> Decompress(const char* tool, const std::filesystem::path& path) {
-  if (access(path.c_str(), R_OK) != 0) return NotFound(fmt::format("cannot read {}: {}", path.string(), std::strerror(errno)));
+  if (access(path.c_str(), R_OK) != 0)
+    return NotFound(fmt::format("cannot read {}: {}", path.string(), std::strerror(errno)));
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return Unavailable(fmt::format("no pipe: {}", std::strerror(errno)));
   std::string dash_dc = "-dc";

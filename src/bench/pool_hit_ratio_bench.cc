@@ -69,7 +69,8 @@ Result<Outcome> RunPool(const KeyTrace& trace, uint32_t entries, EvictionPolicy 
 
 class Rows {
  public:
-  Rows(std::string trace, const KeyTrace& keys, const BenchSink& sink) : trace_(std::move(trace)), keys_(keys), sink_(sink) {}
+  Rows(std::string trace, const KeyTrace& keys, const BenchSink& sink)
+      : trace_(std::move(trace)), keys_(keys), sink_(sink) {}
 
   void Add(uint32_t entries, const std::string& policy, uint64_t hits, Json::Object more = {}) const {
     Json::Object extra = {{"trace", Json(trace_)},

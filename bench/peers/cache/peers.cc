@@ -186,13 +186,15 @@ bool ReadKeys(const char* path, CacheOperations& read) {
 template <typename Make>
 int RunCase(const char* name, std::string_view wanted, const CacheOperations& operations, Make make) {
   const weir::CacheFigure figure = [&](const std::string& metric, double value, const std::string& unit) {
-    std::printf("{\"bench\":\"pool\",\"case\":\"%.*s\",\"metric\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"engine\":\"%s\","
-                "\"keys\":%zu,\"operations\":%zu,\"digest\":\"%016llx\"}\n",
-                static_cast<int>(wanted.size()), wanted.data(), metric.c_str(), value, unit.c_str(), name,
-                operations.fill.size(), operations.streams[0].size(), static_cast<unsigned long long>(operations.digest));
+    std::printf(
+        "{\"bench\":\"pool\",\"case\":\"%.*s\",\"metric\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"engine\":\"%s\","
+        "\"keys\":%zu,\"operations\":%zu,\"digest\":\"%016llx\"}\n",
+        static_cast<int>(wanted.size()), wanted.data(), metric.c_str(), value, unit.c_str(), name, operations.fill.size(),
+        operations.streams[0].size(), static_cast<unsigned long long>(operations.digest));
   };
   if (wanted == "shrink") {
-    weir::RunCacheShrink(operations, make, [] { malloc_trim(0); }, figure);
+    weir::RunCacheShrink(
+        operations, make, [] { malloc_trim(0); }, figure);
     return 0;
   }
   for (const weir::CacheCase& which : weir::kCacheCases) {
