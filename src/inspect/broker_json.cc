@@ -37,7 +37,6 @@ Json PoolJson(const SourceSnapshot& source) {
       {"resource_bytes", stats.resource_bytes},
       {"entry_bytes", stats.entry_bytes},
       {"detached_bytes", stats.detached_bytes},
-      {"reserved_bytes", stats.reserved_bytes},
       {"entries", stats.entries},
       {"pins", stats.pins},
       {"loading", stats.loading},
