@@ -191,7 +191,7 @@ class Core {
   bool MoveLocked(Shard& shard, uint64_t hash, Slot slot, SizeClass size_class);
   bool EmptySparsestExtent();
   uint64_t FreeTold(Leaving& leaving, bool for_pressure);
-  void ShrinkIndexes();
+  uint64_t Trim();
   void UpdateTick() const;
 
   // figures.cc

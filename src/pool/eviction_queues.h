@@ -127,6 +127,15 @@ class EvictionQueues {
   // A hint that an entry with this hash will be added soon.
   void Expect(uint64_t hash) const { ghost_.Prefetch(hash); }
 
+  // Gives up the pages of queues that are empty; without any entry, the ghosts too.
+  void Trim() {
+    for (Class& c : classes_) {
+      c.small.slots.ReleaseIfEmpty();
+      c.main.slots.ReleaseIfEmpty();
+    }
+    if (size() == 0) ghost_.Release();
+  }
+
   // The entry has earned a place in main.
   static bool InMain(const EvictionLink& link) { return link.queue == Index(Queue::kMain); }
 

@@ -154,8 +154,8 @@ class Session {
     if (!outcome.stored()) {
       // Only pins can be in the way, and there are few.
       ASSERT_NE(outcome.status, InsertStatus::kNoMemory);
-      ASSERT_FALSE(pins_.empty()) << StatusName(outcome.status) << " " << value.size << " " << pool_->Stats().mapped_bytes << " of "
-                                  << pool_->Stats().budget_bytes << ", entries " << pool_->Stats().entry_bytes;
+      ASSERT_FALSE(pins_.empty()) << StatusName(outcome.status) << " " << value.size << " " << pool_->Stats().mapped_bytes
+                                  << " of " << pool_->Stats().budget_bytes << ", entries " << pool_->Stats().entry_bytes;
       return;
     }
     const bool was_there = model_.entries.contains(key);
@@ -224,9 +224,9 @@ class Session {
 TEST(PoolModelTest, AgreesWithThePlainModel) {
   const uint64_t seed = Seed();
   std::printf("seed %llu (set WEIR_TEST_SEED to repeat)\n", static_cast<unsigned long long>(seed));
-  for (uint64_t round = 0; round < 24; ++round) {
+  for (uint64_t round = 0; round < 12; ++round) {
     Session run(seed + round, static_cast<EvictionPolicy>(round % 3));
-    for (int step = 0; step < 12'000; ++step) {
+    for (int step = 0; step < 8'000; ++step) {
       run.Step();
       if (step % 257 == 0) run.Check();
       ASSERT_FALSE(testing::Test::HasFatalFailure()) << "seed " << seed + round << ", step " << step;

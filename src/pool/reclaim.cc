@@ -285,6 +285,7 @@ uint64_t Core::GiveBack(uint64_t bytes, TimePoint deadline, bool for_pressure, R
     if (round > 1 && sweep.freed_bytes == freed_before && done.bytes_released == released_before) break;
   }
   CountEvicted(done.entries - entries_before, done.bytes_accounted - accounted_before);
+  if (for_pressure || !sweep.enough()) done.bytes_released += Trim();
   return done.bytes_released - before;
 }
 
@@ -322,7 +323,6 @@ Reclaimed Core::Reclaim(uint64_t bytes, TimePoint deadline) {
   Reclaimed done;
   if (bytes == 0) return done;
   GiveBack(bytes, deadline, true, done);
-  ShrinkIndexes();
   return done;
 }
 
@@ -342,25 +342,33 @@ Reclaimed Core::DropIdle(Duration idle, TimePoint deadline) {
   sweep.idle_ticks_min = static_cast<uint16_t>(ticks);
   SweepExtents(sweep);
   CountEvicted(done.entries, done.bytes_accounted);
-  ShrinkIndexes();
+  done.bytes_released += Trim();
   return done;
 }
 
-// An index that lost most of its entries goes on in a smaller table.
-void Core::ShrinkIndexes() {
+// An index that lost most of its entries goes on in a smaller table, and empty queues give up their pages. Bytes.
+uint64_t Core::Trim() {
+  const uint64_t before = pages_.mapped_bytes();
   for (uint32_t i = 0; i < shard_count_; ++i) {
+    Shard& shard = shards_[i];
     std::unique_ptr<IndexTable> retired;
     {
-      std::lock_guard lock(shards_[i].mutex);
-      const IndexTable* table = shards_[i].table.load(std::memory_order_relaxed);
+      std::lock_guard lock(shard.mutex);
+      shard.queues.Trim();
+      IndexTable* table = shard.table.load(std::memory_order_relaxed);
+      const uint64_t entries = shard.entries.load(std::memory_order_relaxed);
       if (table == nullptr) continue;
-      const uint64_t entries = shards_[i].entries.load(std::memory_order_relaxed);
-      const uint64_t places = uint64_t{table->bucket_count()} * kBucketSlots;
-      if (table->mapped_bytes() <= kPageBytes || entries * 3 >= places) continue;
-      ResizeIndexLocked(shards_[i], entries * 3 / 2 / kBucketSlots + 1, retired);
+      if (entries == 0) {
+        shard.table.store(nullptr, std::memory_order_release);
+        retired.reset(table);
+      } else if (table->mapped_bytes() > kPageBytes && entries * 3 < uint64_t{table->bucket_count()} * kBucketSlots) {
+        ResizeIndexLocked(shard, entries * 3 / 2 / kBucketSlots + 1, retired);
+      }
     }
     if (retired != nullptr) WaitForReaders();
   }
+  const uint64_t after = pages_.mapped_bytes();
+  return before > after ? before - after : 0;
 }
 
 uint64_t Core::CountPinned() const {

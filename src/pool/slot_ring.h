@@ -82,6 +82,13 @@ class SlotRing {
     }
   }
 
+  // An empty ring gives up its last page as well.
+  void ReleaseIfEmpty() {
+    if (live_ != 0) return;
+    cells_ = PagedArray<Slot>();
+    head_ = span_ = 0;
+  }
+
   // Oldest first.
   template <typename Visit>
   void ForEach(Visit&& visit) const {
