@@ -83,7 +83,7 @@ ReliefReport Core::RelieveQuietly(std::optional<uint64_t> asked_bytes, std::vect
   {
     const std::lock_guard lock(mutex_);
     relief.state = state_;
-    ++stats_.ticks;
+    stats_.ticks += asked_bytes ? 0 : 1;
   }
   Look(relief);
   relief.report.fill_before = relief.view.fill();

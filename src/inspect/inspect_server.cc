@@ -18,6 +18,8 @@
 
 #include "requests.h"
 #include "socket_place.h"
+#include "weir/broker/broker.h"
+#include "weir/inspect/inspect_client.h"
 
 namespace weir {
 

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <string>
 
-#include "weir/inspect/inspect_server.h"
+#include "weir/inspect/inspect_client.h"
 
 namespace weir {
 

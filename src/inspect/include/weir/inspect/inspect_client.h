@@ -12,6 +12,9 @@
 
 namespace weir {
 
+// Where the sockets lie: ${XDG_RUNTIME_DIR}/weir, or /tmp/weir-UID when that is unset or no folder. Not created.
+std::filesystem::path InspectFolder();
+
 struct InspectedProcess {
   int64_t pid = 0;
   std::string name;

@@ -18,9 +18,10 @@
 
 #include "weir/base/clock.h"
 #include "weir/base/result.h"
-#include "weir/broker/broker.h"
 
 namespace weir {
+
+class Broker;
 
 struct InspectServerOptions {
   std::filesystem::path folder{};  // empty: InspectFolder()
@@ -29,9 +30,6 @@ struct InspectServerOptions {
   Duration request_time = std::chrono::seconds(2);  // for a peer to send its request, and to take its answer
   uint32_t connections_max = 16;
 };
-
-// ${XDG_RUNTIME_DIR}/weir, or /tmp/weir-UID when that is unset or no folder. Not created.
-std::filesystem::path InspectFolder();
 
 class InspectServer {
  public:
