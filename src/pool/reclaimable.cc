@@ -9,6 +9,7 @@ std::string_view PolicyName(EvictionPolicy policy) {
     case EvictionPolicy::kS3Fifo: return "s3-fifo";
     case EvictionPolicy::kClock: return "clock";
     case EvictionPolicy::kCar: return "car";
+    case EvictionPolicy::kDuel: return "duel";
   }
   WEIR_CHECK(false, "policy {}", static_cast<int>(policy));
   return {};

@@ -10,13 +10,14 @@
 
 namespace weir {
 
-// How a pool orders its victims. All three keep two queues and move nothing on a hit.
+// How a pool orders its victims. All keep the same two queues and move nothing on a hit.
 enum class EvictionPolicy : uint8_t {
   kS3Fifo,  // Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023
   kClock,   // second chance, close to LRU
   kCar,     // Bansal and Modha, "CAR: Clock with Adaptive Replacement", FAST 2004 (ARC's rule on clocks)
+  kDuel,    // for loops larger than the pool: a newcomer gets in only past an entry that went unused, as LIRS would have it
 };
-std::string_view PolicyName(EvictionPolicy policy);  // "s3-fifo", "clock", "car"
+std::string_view PolicyName(EvictionPolicy policy);  // "s3-fifo", "clock", "car", "duel"
 
 // The one set of counters of a pool. Bytes are as of the call; counts rise from 0 since the pool was made.
 struct PoolStats {
