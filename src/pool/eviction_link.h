@@ -1,8 +1,8 @@
 #pragma once
 // EvictionLink: what the eviction queues keep inside each entry's header, and what they ask of the entries.
 //
-// An entry is named by its slot, a 32-bit number that its owner maps to a header. All fields but `uses` belong to the lock
-// of the entry's shard; `uses` is raised by readers without it.
+// An entry is named by its slot, a 32-bit number that its owner maps to a header. All fields belong to the lock of the
+// entry's shard; the atomic ones are also read, and `uses` is raised, by threads that do not hold it.
 
 #include <atomic>
 #include <cstdint>
@@ -20,11 +20,19 @@ inline constexpr uint8_t kPriceClasses = 32;
 inline constexpr uint8_t kPriceClassNever = 32;  // Keep::kAlways: in no queue
 
 struct EvictionLink {
-  uint32_t position = 0;         // in the ring of its queue
-  std::atomic<uint8_t> uses{0};  // 0..kUsesMax
-  uint8_t price_class : 6 = 0;
-  uint8_t queue : 2 = 0;  // which of the queues of its class; meaning private to the queues
-  uint16_t stamp = 0;     // when it last entered a queue, in units of its class; private to the queues
+  uint32_t position = 0;          // in the ring of its queue
+  std::atomic<uint8_t> uses{0};   // 0..kUsesMax
+  std::atomic<uint8_t> place{0};  // price class in the low six bits, queue in the high two
+  uint16_t stamp = 0;             // when it last entered a queue, in units of its class; private to the queues
+
+  uint8_t price_class() const { return place.load(std::memory_order_relaxed) & 63; }
+  // Which of the queues of its class; meaning private to the queues, but that 0 is none.
+  uint8_t queue() const { return place.load(std::memory_order_relaxed) >> 6; }
+  void set_price_class(uint8_t price_class) { set_place(price_class, queue()); }
+  void set_queue(uint8_t queue) { set_place(price_class(), queue); }
+  void set_place(uint8_t price_class, uint8_t queue) {
+    place.store(static_cast<uint8_t>(price_class | queue << 6), std::memory_order_relaxed);
+  }
 
   void NoteUse() {
     const uint8_t seen = uses.load(std::memory_order_relaxed);
@@ -34,10 +42,9 @@ struct EvictionLink {
   void MoveTo(EvictionLink& to) {
     to.position = position;
     to.uses.store(uses.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    to.price_class = price_class;
-    to.queue = queue;
+    to.set_place(price_class(), queue());
     to.stamp = stamp;
-    queue = 0;
+    set_queue(0);
   }
 };
 static_assert(sizeof(EvictionLink) == 8);

@@ -64,7 +64,7 @@ class EvictionQueues {
       }
     }
     link.uses.store(uses, std::memory_order_relaxed);
-    link.price_class = price_class;
+    link.set_price_class(price_class);
     Enter(slot, link, queue, entries_.Bytes(slot));
     return true;
   }
@@ -72,17 +72,17 @@ class EvictionQueues {
   // The entry is erased; O(1), no neighbour is touched.
   void Remove(Slot slot) {
     EvictionLink& link = entries_.Link(slot);
-    if (link.queue == Index(Queue::kNone)) return;
-    const Queue queue = static_cast<Queue>(link.queue);
+    if (link.queue() == Index(Queue::kNone)) return;
+    const Queue queue = static_cast<Queue>(link.queue());
     Leave(slot, link, entries_.Bytes(slot));
-    Shrink(RingOf(classes_[link.price_class], queue));
+    Shrink(RingOf(classes_[link.price_class()], queue));
   }
 
   // The entry moved; its header, link included, is already at `to`. O(1).
   void Relocate([[maybe_unused]] Slot from, Slot to) {
     const EvictionLink& link = entries_.Link(to);
-    if (link.queue == Index(Queue::kNone)) return;
-    RingOf(classes_[link.price_class], static_cast<Queue>(link.queue)).slots.Replace(link.position, to);
+    if (link.queue() == Index(Queue::kNone)) return;
+    RingOf(classes_[link.price_class()], static_cast<Queue>(link.queue())).slots.Replace(link.position, to);
   }
 
   // The next victim, claimed, out of the queues and remembered by the ghosts. kNoSlot: empty, or `effort_max` entries were
@@ -99,8 +99,8 @@ class EvictionQueues {
   // The entry becomes the youngest of its queue in the other class. False: no memory; nothing changed.
   bool Reprice(Slot slot, uint8_t price_class) {
     EvictionLink& link = entries_.Link(slot);
-    if (link.price_class == price_class) return true;
-    Queue queue = static_cast<Queue>(link.queue);
+    if (link.price_class() == price_class) return true;
+    Queue queue = static_cast<Queue>(link.queue());
     if (price_class == kPriceClassNever) {
       queue = Queue::kNone;
     } else {
@@ -108,8 +108,8 @@ class EvictionQueues {
       if (!Reserve(RingOf(classes_[price_class], queue))) return false;
     }
     const uint64_t bytes = entries_.Bytes(slot);
-    if (link.queue != Index(Queue::kNone)) Leave(slot, link, bytes);
-    link.price_class = price_class;
+    if (link.queue() != Index(Queue::kNone)) Leave(slot, link, bytes);
+    link.set_price_class(price_class);
     Enter(slot, link, queue, bytes);
     return true;
   }
@@ -143,12 +143,12 @@ class EvictionQueues {
   }
 
   // The entry has earned a place in main.
-  static bool InMain(const EvictionLink& link) { return link.queue == Index(Queue::kMain); }
+  static bool InMain(const EvictionLink& link) { return link.queue() == Index(Queue::kMain); }
 
   // Its place in its queue: 0 comes up next, towards 1 entered last. 1 for an entry in no queue.
   double DepthOf(const EvictionLink& link) const {
-    if (link.queue == Index(Queue::kNone)) return 1;
-    return RingOf(classes_[link.price_class], static_cast<Queue>(link.queue)).slots.DepthOf(link.position);
+    if (link.queue() == Index(Queue::kNone)) return 1;
+    return RingOf(classes_[link.price_class()], static_cast<Queue>(link.queue())).slots.DepthOf(link.position);
   }
 
   size_t size() const { return small_entries_ + main_entries_; }
@@ -210,26 +210,26 @@ class EvictionQueues {
 
   // REQUIRES: room in the ring.
   void Enter(Slot slot, EvictionLink& link, Queue queue, uint64_t bytes) {
-    link.queue = Index(queue);
+    link.set_queue(Index(queue));
     if (queue == Queue::kNone) return;
-    Ring& ring = RingOf(classes_[link.price_class], queue);
-    link.stamp = StampNow(link.price_class);
+    Ring& ring = RingOf(classes_[link.price_class()], queue);
+    link.stamp = StampNow(link.price_class());
     link.position = ring.slots.Push(slot);
     ring.bytes += bytes;
     ++(queue == Queue::kSmall ? small_entries_ : main_entries_);
-    in_use_ |= 1u << link.price_class;
+    in_use_ |= 1u << link.price_class();
   }
 
   void Leave(Slot slot, EvictionLink& link, uint64_t bytes) {
-    Class& c = classes_[link.price_class];
-    const Queue queue = static_cast<Queue>(link.queue);
+    Class& c = classes_[link.price_class()];
+    const Queue queue = static_cast<Queue>(link.queue());
     Ring& ring = RingOf(c, queue);
     WEIR_CHECK(ring.slots.Holds(link.position, slot), "slot {} is not at position {}", slot, link.position);
     ring.slots.Remove(link.position);
     ring.bytes -= bytes;
     --(queue == Queue::kSmall ? small_entries_ : main_entries_);
-    if (c.empty()) in_use_ &= ~(1u << link.price_class);
-    link.queue = Index(Queue::kNone);
+    if (c.empty()) in_use_ &= ~(1u << link.price_class());
+    link.set_queue(Index(Queue::kNone));
   }
 
   Queue QueueOfNew(const Class& c, bool known) const {
@@ -318,7 +318,7 @@ class EvictionQueues {
   }
 
   void TakeOut(Slot slot, EvictionLink& link, Class& c, Queue queue) {
-    inflation_ += WorthLeft(link, link.price_class);
+    inflation_ += WorthLeft(link, link.price_class());
     Leave(slot, link, entries_.Bytes(slot));
     Shrink(RingOf(c, queue));
   }
@@ -380,7 +380,7 @@ class EvictionQueues {
       const EvictionLink& link = entries_.Link(slot);
       bytes += entries_.Bytes(slot);
       WEIR_CHECK(link.position == position, "slot {} at {}, its link says {}", slot, position, link.position);
-      WEIR_CHECK(link.price_class == price_class && link.queue == Index(queue), "slot {} is in class {}, queue {}", slot,
+      WEIR_CHECK(link.price_class() == price_class && link.queue() == Index(queue), "slot {} is in class {}, queue {}", slot,
                  int{price_class}, int{Index(queue)});
     });
     WEIR_CHECK(bytes == ring.bytes, "{} bytes in the ring, {} counted", bytes, ring.bytes);

@@ -65,7 +65,7 @@ void Core::CheckInvariants() const {
         WEIR_CHECK(ShardNumber(hash) == i, "slot {} lies in shard {}, belongs to {}", slot, i, ShardNumber(hash));
         WEIR_CHECK(FindLocked(shard, entry->key(), hash) == slot, "slot {} cannot be found by its key", slot);
         bytes += ChargeOf(slot).mapped_bytes;
-        kept += entry->link.price_class >= kPriceClassNever;
+        kept += entry->link.price_class() >= kPriceClassNever;
         ++in_index;
       });
     }

@@ -17,14 +17,16 @@ bool RefuseHeap() { return heap_requests_left >= 0 && heap_requests_left-- == 0;
 
 }  // namespace
 
-void* operator new(std::size_t size) {
+[[gnu::noinline]] void* operator new(std::size_t size) {
   if (RefuseHeap()) throw std::bad_alloc();
   if (void* at = std::malloc(size)) return at;
   throw std::bad_alloc();
 }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return RefuseHeap() ? nullptr : std::malloc(size); }
-void operator delete(void* at) noexcept { std::free(at); }
-void operator delete(void* at, std::size_t) noexcept { std::free(at); }
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return RefuseHeap() ? nullptr : std::malloc(size);
+}
+[[gnu::noinline]] void operator delete(void* at) noexcept { std::free(at); }
+[[gnu::noinline]] void operator delete(void* at, std::size_t) noexcept { std::free(at); }
 
 namespace weir {
 namespace {

@@ -31,9 +31,9 @@ constexpr auto kTickLength = std::chrono::seconds(2);
 
 // Entries of one level are worth about the same per byte: by price class, then by use. A place in main is earned by uses.
 uint32_t LevelOf(const EvictionLink& link) {
-  if (link.price_class >= kPriceClassNever) return kLevels;
+  if (link.price_class() >= kPriceClassNever) return kLevels;
   const uint32_t uses = link.uses.load(std::memory_order_relaxed) + (EvictionQueues<EntryView>::InMain(link) ? 2u : 0u);
-  return link.price_class * kLevelsPerClass + uses;
+  return link.price_class() * kLevelsPerClass + uses;
 }
 double WorthOf(uint32_t level) {
   return std::ldexp(1.0 + level % kLevelsPerClass, static_cast<int>(level / kLevelsPerClass));

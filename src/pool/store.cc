@@ -238,8 +238,8 @@ InsertStatus Core::LinkLocked(Shard& shard, uint64_t hash, Slot slot, uint8_t pr
   Entry* entry = extents_.At(slot);
   const Slot old = FindLocked(shard, entry->key(), hash);
   if (old == kNoSlot && !GrowIndexLocked(shard, retired)) return InsertStatus::kNoMemory;
-  const bool in_place =
-      old != kNoSlot && extents_.At(old)->link.price_class == price_class && ChargeOf(old).total() == ChargeOf(slot).total();
+  const bool in_place = old != kNoSlot && extents_.At(old)->link.price_class() == price_class &&
+                        ChargeOf(old).total() == ChargeOf(slot).total();
   if (!in_place && !shard.queues.Add(slot, price_class)) return InsertStatus::kNoMemory;
   shard.entries.fetch_add(1, std::memory_order_relaxed);
   shard.entry_bytes.fetch_add(ChargeOf(slot).mapped_bytes, std::memory_order_relaxed);
