@@ -79,9 +79,11 @@ std::string HitRate(double hits, double misses) { return Percent(Whole(hits), Wh
 std::string Heading(const Json& snapshot, const TextStyle& style) {
   const Json::Array& devices = ListOf(snapshot, "devices");
   const Json host = devices.empty() ? Json::MakeObject() : devices.front();
+  const auto pid = NumberOf(snapshot, "pid");
   std::string out =
       Paint(style, Ink::kBold,
-            fmt::format("{} (pid {})", OrUnknown(TextOf(snapshot, "process")), OrUnknown(Count(snapshot, "pid"))));
+            fmt::format("{} (pid {})", OrUnknown(TextOf(snapshot, "process")),
+                        pid ? fmt::format("{:.0f}", *pid) : kUnknown));
   out += fmt::format("\n  pools   {} of {}, {} ({})\n", Bytes(snapshot, "used_bytes"), Bytes(snapshot, "capacity_bytes"),
                      Level(snapshot, "pressure"), TierOf(snapshot, "tier", style));
   out += fmt::format("  memory  {} of {}, {} ({}); {}\n", Bytes(host, "used_bytes"), Bytes(host, "total_bytes"),

@@ -115,8 +115,10 @@ void Core::RunPasses(std::optional<uint64_t> asked_bytes, Relief& relief) {
     if (plan.empty()) return;
     if (!asked_bytes) {
       const std::lock_guard lock(mutex_);
-      report.on_hold = Now() < hold_until_;
-      if (report.on_hold) return;
+      if (Now() < hold_until_) {
+        report.on_hold = report.passes == 0;
+        return;
+      }
     }
     ++report.passes;
     const uint64_t used_before = relief.held.HostBytes();
