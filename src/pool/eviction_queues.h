@@ -142,6 +142,14 @@ class EvictionQueues {
     if (size() == 0) ghost_.Release();
   }
 
+  // Entries of a class, `visit(slot, in_main)`: those in small, then those in main, the oldest of each first.
+  template <typename Visit>
+  void ForEach(uint8_t price_class, Visit&& visit) const {
+    const Class& c = classes_[price_class];
+    c.small.slots.ForEach([&](Slot slot, uint32_t) { visit(slot, false); });
+    c.main.slots.ForEach([&](Slot slot, uint32_t) { visit(slot, true); });
+  }
+
   // The entry has earned a place in main.
   static bool InMain(const EvictionLink& link) { return link.queue() == Index(Queue::kMain); }
 
