@@ -1,4 +1,6 @@
 #include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <ctime>
 #include <filesystem>
@@ -8,13 +10,19 @@
 #include "prompt_input.h"
 #include "weir/base/file.h"
 #include "weir/demo/advisor_demo.h"
+#include "weir/demo/memory_demo.h"
+#include "weir/inspect/inspect_server.h"
+#include "weir/sensors/host_sensor.h"
 
 namespace weir {
 namespace {
 
+constexpr size_t kMemoryDays = 30;  // of the pipeline, so that there is something to hold
+
 struct Options {
   std::string write;
   bool now = false;
+  bool hold = false;
 };
 
 Status WriteRequests(Session& session, const std::filesystem::path& folder, const DemoOptions& options) {
@@ -50,6 +58,43 @@ Result<std::unique_ptr<Tokenizer>> LoadDemoTokenizer(Session& session, Tokenizer
   return LoadTokenizer(choice.file, {session.environment().CacheFolder() / "flat"});
 }
 
+// Ctrl-C and its like, taken out of their usual course in this thread and in those that it starts.
+class EndSignals {
+ public:
+  EndSignals() {
+    sigemptyset(&signals_);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals_, signal);
+    pthread_sigmask(SIG_BLOCK, &signals_, &before_);
+  }
+  EndSignals(const EndSignals&) = delete;
+  EndSignals& operator=(const EndSignals&) = delete;
+  ~EndSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  void Wait() const {
+    int signal = 0;
+    sigwait(&signals_, &signal);
+  }
+
+ private:
+  sigset_t signals_{};
+  sigset_t before_{};
+};
+
+// Keeps the process and its pools alive, and lets other commands look at them, until somebody ends it.
+Status Hold(Session& session, DemoMemory& memory) {
+  const EndSignals signals;
+  WEIR_TRY(session.out().Flush());
+  WEIR_TRY(memory.broker().Start());
+  InspectServerOptions options;
+  options.process = "weir demo";
+  WEIR_ASSIGN(const std::unique_ptr<InspectServer> server, InspectServer::Start(memory.broker(), std::move(options)));
+  session.Note(fmt::format("process {} holds its pools until it is interrupted (Ctrl-C)", getpid()));
+  session.Note(fmt::format("look at them from another terminal: weir top --pid {}", getpid()));
+  signals.Wait();
+  memory.broker().Stop();
+  return {};
+}
+
 Result<ExitCode> Run(const Options& options, Session& session) {
   DemoOptions demo_options;
   if (options.now) demo_options.now_s = static_cast<int64_t>(std::time(nullptr));
@@ -65,16 +110,25 @@ Result<ExitCode> Run(const Options& options, Session& session) {
               MakeDemoPrompts(demo_options, *tokenizer, chat_template, session.settings().Count("block_size")));
   WEIR_ASSIGN(const AdvisorDemo demo,
               RunAdvisorDemo(prompts, *tokenizer, chat_template, session.settings().Count("cache_tokens")));
+  HostSensor sensor({.with_devices = false});
+  WEIR_ASSIGN(const std::unique_ptr<DemoMemory> memory, DemoMemory::Create(sensor));
+  WEIR_ASSIGN(const DemoHistory history,
+              MakeDemoHistory(demo_options, kMemoryDays, *tokenizer, chat_template, session.settings().Count("block_size")));
+  WEIR_ASSIGN(const MemoryDemo squeezed, memory->Run(history, *tokenizer));
   progress.reset();
 
   if (session.json()) {
-    session.WriteJson(AdvisorDemoJson(prompts, demo, choice.name));
-    return ExitCode::kOk;
+    Json json = AdvisorDemoJson(prompts, demo, choice.name);
+    json.Set("memory", MemoryDemoJson(squeezed));
+    session.WriteJson(json);
+  } else {
+    session.out().Write(DrawAdvisorDemo(prompts, demo, choice.name, session.style()));
+    session.out().Write(DrawMemoryDemo(squeezed, session.style()));
+    session.out().Write(GoingOn(session, choice.name, options.write));
   }
-  session.out().Write(DrawAdvisorDemo(prompts, demo, choice.name, session.style()));
-  session.out().Write(GoingOn(session, choice.name, options.write));
   if (!options.write.empty())
     session.Note(fmt::format("wrote {}", (std::filesystem::path(options.write) / "pipeline.jsonl").string()));
+  if (options.hold) WEIR_TRY(Hold(session, *memory));
   return ExitCode::kOk;
 }
 
@@ -87,6 +141,7 @@ CommandBody Declare(Flags& flags) {
   flags.Text("--write", options->write, "DIR", "Also write the pipeline's requests to DIR/pipeline.jsonl",
              ValueKind::kFolder);
   flags.Switch("--now", options->now, "The pipeline's clock shows the present time; otherwise a fixed one");
+  flags.Switch("--hold", options->hold, "Keep the process and its pools alive until it is interrupted");
   return [options](Session& session) { return Run(*options, session); };
 }
 
@@ -99,10 +154,14 @@ Command DemoCommand() {
               "Runs a five-agent pipeline (retriever, reranker, summarizer, critic, responder) over this project's own "
               "documentation, with prompts assembled the way agent frameworks do it and the usual mistakes, and "
               "prints what they share, each break with its cause and both texts, and the layout with the reusable "
-              "tokens before and after. Every number is measured; the same build prints the same ones.",
+              "tokens before and after. Then it fills three pools with the texts, token ids and block keys, squeezes "
+              "them through the pressure broker, and prints what was given back, as the pools say and as the kernel "
+              "counts it. Every number is measured; but for those of memory and time, the same build prints the same "
+              "ones.",
           .examples = {{"weir demo", "the whole walk"},
                        {"weir demo --tokenizer llama3.1", "with another model's tokenizer and template"},
-                       {"weir demo --write demo", "also the prompts, for share, explain and layout by hand"}},
+                       {"weir demo --write demo", "also the prompts, for share, explain and layout by hand"},
+                       {"weir demo --hold", "keep the pools alive, to look at them from another terminal"}},
           .declare = Declare};
 }
 

@@ -1,9 +1,11 @@
 """tokenize, hash, config, doctor, demo, version: their output and exit codes."""
 import json
 import os
+import signal
+import subprocess
 import unittest
 
-from support import CommandTest, FETCHED, SOURCE
+from support import BINARY, CommandTest, FETCHED, SANITIZED, SOURCE
 
 
 class Tokenize(CommandTest):
@@ -194,9 +196,10 @@ class Doctor(CommandTest):
 
 class Demo(CommandTest):
     def test_same_numbers_every_time(self):
-        first = self.good("demo", "--tokenizer", "small", "--json").out
-        self.assertEqual(first, self.good("demo", "--tokenizer", "small", "--json").out)
-        demo = json.loads(first)
+        demo = self.json("demo", "--tokenizer", "small")
+        again = self.json("demo", "--tokenizer", "small")
+        del demo["memory"], again["memory"]  # measured anew each time
+        self.assertEqual(demo, again)
         self.assertEqual([agent["agent"] for agent in demo["share"]["agents"]],
                          ["retriever", "reranker", "summarizer", "critic", "responder"])
         self.assertGreater(demo["layout"]["reusable_tokens"]["after"], demo["layout"]["reusable_tokens"]["before"])
@@ -218,8 +221,37 @@ class Demo(CommandTest):
 
     def test_for_people(self):
         out = self.good("demo", "--tokenizer", "small").out
-        for text in ("What they share", "Where prefixes break", "Which layout mends it", "before", "after", "Going on"):
+        for text in ("What they share", "Where prefixes break", "Which layout mends it", "before", "after", "Going on",
+                     "Memory: pools filled", "given back"):
             self.assertIn(text, out)
+
+    def test_squeezed_pools_give_memory_back(self):
+        memory = self.json("demo", "--tokenizer", "small")["memory"]
+        self.assertEqual([pool["name"] for pool in memory["pools"]], ["texts", "tokens", "blocks"])
+        self.assertGreaterEqual(memory["squeeze"]["released_bytes"], memory["squeeze"]["asked_bytes"])
+        for pool in memory["pools"]:
+            self.assertEqual(pool["wrong"], 0)
+            self.assertEqual(pool["intact"], pool["squeezed"]["entries"])
+        resident = memory["resident_bytes"]
+        if None not in resident.values() and not SANITIZED:
+            fall = resident["filled"] - resident["squeezed"]
+            self.assertGreaterEqual(fall, 0.75 * memory["squeeze"]["released_bytes"])
+
+    def test_hold_lets_others_look_until_it_is_interrupted(self):
+        environment = {**self.environment, "XDG_RUNTIME_DIR": str(self.folder)}
+        with subprocess.Popen([BINARY, "demo", "--tokenizer", "small", "--hold"], cwd=self.folder, env=environment,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as demo:
+            try:
+                self.assertIn("holds its pools", demo.stderr.readline())
+                seen = json.loads(self.good("pools", "--pid", demo.pid, "--json", environment=environment).out)
+                self.assertEqual({pool["name"] for pool in seen["pools"]}, {"texts", "tokens", "blocks"})
+                relief = json.loads(self.good("pressure", "relieve", "--pid", demo.pid, "--json",
+                                              environment=environment).out)
+                self.assertGreater(relief["released_bytes"], 0)
+                demo.send_signal(signal.SIGINT)
+                self.assertEqual(demo.wait(timeout=60), 0)
+            finally:
+                demo.kill()
 
 
 class Others(CommandTest):
