@@ -211,6 +211,7 @@ class Core {
   std::atomic<uint64_t> resource_bytes_{0};  // live and detached
   std::atomic<uint64_t> detached_bytes_{0};
   std::atomic<uint64_t> loading_{0};
+  std::atomic<uint64_t> waiting_{0};
   std::atomic<uint64_t> entries_total_{0};  // kept only when entries_max is set
   std::atomic<EvictionPolicy> policy_;
   mutable std::atomic<uint16_t> tick_{0};

@@ -24,6 +24,7 @@ PoolStats Core::Stats() const {
   const uint64_t taken = sum(Count::kPinsTaken);
   stats.pins = taken > dropped ? taken - dropped : 0;
   stats.loading = loading_.load(std::memory_order_relaxed);
+  stats.waiting = waiting_.load(std::memory_order_relaxed);
   stats.hits = sum(Count::kHits);
   stats.misses = sum(Count::kMisses);
   stats.inserts = sum(Count::kInserts);

@@ -35,8 +35,8 @@ struct Held {
   std::vector<Result<Loaded>> results{};
   std::atomic<int> loads{0};
 
-  // `load` runs after the gate opened.
-  void Start(int followers, const Loader& load, LoadOptions follower_options = {}) {
+  // `load` runs after the gate opened. Followers that do not stay may have left when this returns.
+  void Start(int followers, const Loader& load, LoadOptions follower_options = {}, bool stay = true) {
     for (int i = 0; i <= followers; ++i) results.emplace_back(Error{});
     std::latch loading(1);
     threads.emplace_back([&, load] {
@@ -48,14 +48,13 @@ struct Held {
       });
     });
     loading.wait();
-    const uint64_t missed = pool.Stats().misses;
     for (int i = 1; i <= followers; ++i) {
       threads.emplace_back([&, i, load, follower_options] {
         results[static_cast<size_t>(i)] = pool.LoadOrShare(
             KeyOf(1), [&](Filler& filler) { return ++loads, load(filler); }, follower_options);
       });
     }
-    while (pool.Stats().misses < missed + static_cast<uint64_t>(followers)) std::this_thread::yield();
+    while (stay && pool.Stats().waiting < static_cast<uint64_t>(followers)) std::this_thread::yield();
   }
   void Finish() {
     gate.count_down();
@@ -131,8 +130,9 @@ TEST(FlightTest, AWaiterLeavesAtItsDeadlineOrWhenStopped) {
   auto pool = MakePool(Options());
   Held held{*pool};
   const SteadyClock clock;
-  held.Start(2, [](Filler& filler) { return Fill(filler, 1, 100); },
-             {.deadline = clock.Now() + std::chrono::milliseconds(5)});
+  held.Start(
+      2, [](Filler& filler) { return Fill(filler, 1, 100); }, {.deadline = clock.Now() + std::chrono::milliseconds(5)},
+      /*stay=*/false);
   // Both time out while the load still waits for the gate.
   held.threads[1].join();
   held.threads[2].join();
@@ -141,7 +141,7 @@ TEST(FlightTest, AWaiterLeavesAtItsDeadlineOrWhenStopped) {
   Result<Loaded> stopped = Error{};
   std::jthread waiter(
       [&] { stopped = pool->LoadOrShare(KeyOf(1), [](Filler&) -> Status { return {}; }, {.stop = stop.get_token()}); });
-  while (pool->Stats().misses < 4) std::this_thread::yield();
+  while (pool->Stats().waiting < 1) std::this_thread::yield();
   stop.request_stop();
   waiter.join();
   EXPECT_EQ(stopped.error().code, ErrorCode::kUnavailable);

@@ -135,7 +135,9 @@ Result<Loaded> Core::Follow(Flight* flight, const LoadOptions& options) {
     Release(flight);
     return InvalidArgument("a loader asked for the key that it is loading");
   }
+  waiting_.fetch_add(1, std::memory_order_relaxed);
   const Waited waited = flight->Wait(clock_, options.deadline, options.stop);
+  waiting_.fetch_sub(1, std::memory_order_relaxed);
   Result<Loaded> result = Error{ErrorCode::kDeadline, "the load did not end before the deadline", {}};
   if (waited == Waited::kStopped) result = Unavailable("the wait for a load was cancelled");
   if (waited == Waited::kLanded) {

@@ -76,7 +76,7 @@ ReaderRecord& RegisterReader() {
   record->taken.store(true, std::memory_order_relaxed);
   record->number = record_count.fetch_add(1, std::memory_order_relaxed);
   record->next = all_records.load(std::memory_order_relaxed);
-  while (!all_records.compare_exchange_weak(record->next, record, std::memory_order_release)) {
+  while (!all_records.compare_exchange_weak(record->next, record, std::memory_order_acq_rel)) {
   }
   return *(tls_reader = record);
 }

@@ -33,6 +33,7 @@ struct PoolStats {
   uint64_t entries = 0;
   uint64_t pins = 0;     // handles that callers hold now
   uint64_t loading = 0;  // loads in flight now
+  uint64_t waiting = 0;  // callers that wait for somebody else's load now
 
   uint64_t hits = 0;
   uint64_t misses = 0;
