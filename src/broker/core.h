@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -209,6 +210,7 @@ struct Core::Relief {
   TimePoint deadline;
   ReliefReport report;
   uint64_t released_in_pass = 0;
+  std::set<std::string> dry;               // gave less than it was asked for: not asked again
   std::map<std::string, uint64_t> credit;  // by device: given beyond what was asked
   struct Attempt {
     uint64_t wanted = 0;

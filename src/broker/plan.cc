@@ -207,10 +207,11 @@ double PressureView::fill() const {
 }
 
 WaterMarks MarksOf(const DeviceView& device, const PressureView& view) {
+  if (!device.name.empty()) return {};
   const uint64_t total = device.total_bytes.value_or(0);
   WaterMarks marks{total / 10, total / 20 * 3};
-  if (device.name.empty() && view.headroom_low_bytes > 0) marks.low_bytes = view.headroom_low_bytes;
-  if (device.name.empty() && view.headroom_high_bytes > 0) marks.high_bytes = view.headroom_high_bytes;
+  if (view.headroom_low_bytes > 0) marks.low_bytes = view.headroom_low_bytes;
+  if (view.headroom_high_bytes > 0) marks.high_bytes = view.headroom_high_bytes;
   marks.low_bytes = std::min(marks.low_bytes, total);
   marks.high_bytes = std::clamp(marks.high_bytes, marks.low_bytes, total);
   return marks;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "core.h"
@@ -9,7 +10,8 @@
 namespace weir::broker {
 namespace {
 
-// Rounds of plan, apply and look again in one relief. Prices are read anew in each.
+// Rounds of plan, apply and look again in one relief: another one follows only when a source gave less than planned, and
+// asks the others for the rest.
 constexpr uint32_t kPassesMax = 8;
 // Less than this is not looked for in the kernel's figures: they are kept per processor and lag behind.
 constexpr uint64_t kJudgedFrom = 4ull << 20;
@@ -62,6 +64,9 @@ std::optional<Alert> AlertOf(const ReliefReport& report, const SourceView& sourc
 
 void Core::Look(Relief& relief) {
   relief.held.Read();
+  for (const std::string& name : relief.dry) {
+    relief.held.Find(name)->view.price_per_byte = std::numeric_limits<double>::infinity();
+  }
   relief.reading = ReadSensor();
   relief.view = ViewOf(relief.held, relief.reading);
   Advance(relief.state, relief.view);
@@ -126,12 +131,8 @@ void Core::RunPasses(std::optional<uint64_t> asked_bytes, Relief& relief) {
     Apply(plan, relief);
     Look(relief);
     Judge(relief, used_before, before);
-    if (relief.released_in_pass == 0 || report.total.deadline_reached || plan.demands.empty()) return;
-    if (asked_bytes) {
-      const uint64_t wanted = *asked_bytes > 0 ? *asked_bytes : plan.bytes_wanted;
-      if (relief.released_in_pass >= wanted) return;
-      asked_bytes = wanted - relief.released_in_pass;
-    }
+    if (relief.released_in_pass >= plan.bytes_planned || report.total.deadline_reached) return;
+    if (asked_bytes) asked_bytes = plan.bytes_wanted - relief.released_in_pass;
   }
 }
 
@@ -172,6 +173,7 @@ void Core::ApplyStep(const PlanStep& step, HeldSource& target, uint64_t asked, R
     Relief::Attempt& attempt = relief.attempts[step.source];
     attempt.wanted = std::max(attempt.wanted, AddSaturating(attempt.released, asked));
     attempt.released = AddSaturating(attempt.released, done.bytes_released);
+    if (done.bytes_released < asked && !done.deadline_reached) relief.dry.insert(step.source);
   }
   relief.report.steps.push_back({step, asked, done});
 }
@@ -235,12 +237,10 @@ void Core::Rebalance(const Relief& relief) {
     }
     const bool host = device.name.empty();
     uint64_t growth = UINT64_MAX;
-    if (device.is_short) {
-      growth = 0;
-    } else if (host) {
-      growth = GrowthOf(relief.reading, relief.view);
-    } else if (const auto headroom = device.headroom_bytes()) {
-      growth = Minus(*headroom, MarksOf(device, relief.view).low_bytes);
+    if (host) {
+      growth = device.is_short ? 0 : GrowthOf(relief.reading, relief.view);
+    } else if (device.headroom_bytes()) {
+      growth = Minus(*device.headroom_bytes(), *device.total_bytes / 20 * 3);  // up to where the pressure mode begins
     }
     const std::vector<uint64_t> budgets = Allot(claims, host ? options_.budget_bytes : 0, growth);
     for (size_t i = 0; i < members.size(); ++i) {

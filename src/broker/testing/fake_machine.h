@@ -10,6 +10,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -136,6 +137,7 @@ class FakePool final : public Reclaimable {
     return stats;
   }
   double PricePerByte() const override {
+    if (price_said) return *price_said;
     const std::lock_guard lock(mutex_);
     double least = std::numeric_limits<double>::infinity();
     for (const auto& [key, entry] : entries_) {
@@ -174,6 +176,7 @@ class FakePool final : public Reclaimable {
     stats_.budget_bytes = bytes;
   }
 
+  std::optional<double> price_said;  // instead of the true one
   std::function<void(uint64_t)> before_reclaim;
   std::function<void()> before_stats;
   std::vector<uint64_t> asked;           // of each Reclaim

@@ -214,7 +214,7 @@ class Broker {
   // next tick, which this brings forward when the broker's thread runs.
   GrantOutcome Activate(const WorkflowBudget& budget);
 
-  // One round: read, plan, apply, read again; repeats while that helps, memory is still short and time is left.
+  // One round: read, plan, apply, read again. When a source gives less than planned, the others are asked for the rest.
   ReliefReport Tick();
   // What Tick(), or Relieve(asked) when given, would do now. Changes nothing.
   Plan PlanNow(std::optional<uint64_t> asked_bytes = std::nullopt);

@@ -54,7 +54,7 @@ struct DeviceView {
   std::optional<uint64_t>
       used_bytes{};  // of all processes under that limit; file pages that the kernel can drop not counted
   PressureMode mode = PressureMode::kRelaxed;
-  bool is_short = false;  // of headroom, by the water marks
+  bool is_short = false;  // of headroom, by the water marks; the host alone has them
 
   std::optional<uint64_t> headroom_bytes() const;
   std::optional<double> level() const;
@@ -76,6 +76,7 @@ struct PressureView {
   uint64_t capacity_bytes() const;  // the byte budget, or without one the sum of the limits
   double fill() const;
 };
+// For the host; none for other devices, which are often filled to the brim on purpose: there the mode alone decides.
 WaterMarks MarksOf(const DeviceView& device, const PressureView& view);
 
 // Why bytes are wanted.
