@@ -131,7 +131,7 @@ class EvictionQueues {
   }
 
   // A hint that an entry with this hash will be added soon.
-  void Expect(uint64_t hash) const { ghost_.Prefetch(hash); }
+  void Expect(uint64_t hash) const { __builtin_prefetch(ghost_.AddressOf(hash)); }
 
   // Gives up the pages of queues that are empty; without any entry, the ghosts too.
   void Trim() {
@@ -199,8 +199,9 @@ class EvictionQueues {
     uint64_t bytes() const { return small.bytes + main.bytes; }
   };
 
-  // How far ahead headers are fetched; a step takes about a tenth of a cache miss.
-  static constexpr uint32_t kLookAhead = 6;
+  // How many candidates ahead memory is fetched; a step takes about a tenth of a cache miss.
+  static constexpr uint32_t kHeadersAhead = 8;
+  static constexpr uint32_t kGhostsAhead = 3;
   // One part in so many. The published tenth is no better on any trace we have, and scans cost it more.
   static constexpr uint64_t kSmallShare = 16;
   static constexpr uint64_t kSmallShareInDuel = 64;
@@ -289,7 +290,12 @@ class EvictionQueues {
     const Queue queue = NextQueue(c);
     c.small_next = !c.small_next;
     Ring& ring = RingOf(c, queue);
-    if (const Slot ahead = ring.slots.Ahead(kLookAhead); ahead != kNoSlot) entries_.Prefetch(ahead);
+    // Headers first, then what their hashes lead to. Written out, since g++ takes a function that only prefetches for one
+    // without effect and may drop the call.
+    if (const Slot later = ring.slots.Ahead(kHeadersAhead); later != kNoSlot) __builtin_prefetch(&entries_.Link(later));
+    if (const Slot soon = ring.slots.Ahead(kGhostsAhead); soon != kNoSlot && Remembers(queue)) {
+      __builtin_prefetch(ghost_.AddressOf(entries_.Hash(soon)));
+    }
     const Slot slot = ring.slots.front();
     EvictionLink& link = entries_.Link(slot);
     const uint8_t uses = link.uses.load(std::memory_order_relaxed);

@@ -27,7 +27,7 @@ class Ghost {
 
   // Sets how many later keys of its list a key outlives.
   void SetWindow(List list, uint64_t keys) {
-    lists_[list].window = static_cast<uint32_t>(std::min(keys / tick_keys_, kWindowMax));
+    lists_[list].window = static_cast<uint32_t>(std::min(keys >> tick_shift_, kWindowMax));
   }
 
   // `entries`: about how many keys the table should hold; it is made anew, empty, when it is much too small or too large.
@@ -35,7 +35,7 @@ class Ghost {
     if (cells_.size() < entries - entries / 4 || cells_.size() > 4 * (entries + kCellsMin)) Remake(entries);
     if (cells_.empty()) return;
     Of& of = lists_[list];
-    if (++of.keys_in_tick >= tick_keys_) of.keys_in_tick = 0, ++of.tick;
+    of.tick = static_cast<uint32_t>(++of.told >> tick_shift_);
     uint32_t* const bucket = BucketOf(hash);
     uint32_t gone = 0;
     for (uint32_t i = 0; i < kCellsPerBucket; ++i) gone |= uint32_t{!Remembered(bucket[i])} << i;
@@ -70,11 +70,10 @@ class Ghost {
 
   // About how many keys of a list are remembered now.
   uint64_t Size(List list) const {
-    return std::min<uint64_t>(lists_[list].keys, uint64_t{lists_[list].window} * tick_keys_);
+    return std::min<uint64_t>(lists_[list].keys, uint64_t{lists_[list].window} << tick_shift_);
   }
-  void Prefetch(uint64_t hash) const {
-    if (!cells_.empty()) __builtin_prefetch(BucketOf(hash));
-  }
+  // What a look-up of the key will read; to prefetch.
+  const void* AddressOf(uint64_t hash) const { return BucketOf(hash); }
   void Release() {
     cells_ = PagedArray<uint32_t>();
     lists_[0] = lists_[1] = Of();
@@ -90,8 +89,8 @@ class Ghost {
   static constexpr uint64_t kCellsMin = kPageBytes / sizeof(uint32_t);
 
   struct Of {
+    uint64_t told = 0;  // keys so far
     uint32_t tick = 0;
-    uint32_t keys_in_tick = 0;
     uint32_t window = 0;  // in ticks
     uint32_t keys = 0;    // cells in use
   };
@@ -114,8 +113,8 @@ class Ghost {
     PagedArray<uint32_t> fresh;
     if (!fresh.Allocate(pages_, entries)) return;
     cells_.swap(fresh);
-    const uint64_t window[2] = {uint64_t{lists_[0].window} * tick_keys_, uint64_t{lists_[1].window} * tick_keys_};
-    tick_keys_ = std::max<uint64_t>(1, cells_.size() / kTicksPerTable);
+    const uint64_t window[2] = {uint64_t{lists_[0].window} << tick_shift_, uint64_t{lists_[1].window} << tick_shift_};
+    tick_shift_ = static_cast<uint32_t>(std::bit_width(cells_.size() / (kTicksPerTable + 1)));
     for (const List list : {kFromSmall, kFromMain}) {
       lists_[list] = Of();
       SetWindow(list, window[list]);
@@ -124,7 +123,7 @@ class Ghost {
 
   Pages& pages_;
   PagedArray<uint32_t> cells_;
-  uint64_t tick_keys_ = 1;  // keys of one list that share a tick
+  uint32_t tick_shift_ = 0;  // log2 of the keys of one list that share a tick
   Of lists_[2];
 };
 

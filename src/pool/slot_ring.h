@@ -73,12 +73,12 @@ class SlotRing {
   // Gives memory back after many slots left. May not succeed for want of memory; then it stays large.
   template <typename Moved>
   void Shrink(Pages& pages, Moved&& moved) {
-    if (capacity() <= kCellsMin || live_ >= capacity() / 4) return;
+    if (capacity() <= kCellsMin || live_ >= capacity() / 2) return;
     if (live_ == 0) {
       cells_ = PagedArray<Slot>();
       head_ = span_ = 0;
     } else {
-      Resize(pages, uint64_t{live_} * 2, moved, /*close_up=*/true);
+      Resize(pages, uint64_t{live_} + live_ / 4, moved, /*close_up=*/true);
     }
   }
 
