@@ -78,6 +78,8 @@ struct CacheReader {
       std::memcpy(&word, value + at, sizeof(word));
       sum += word;
     }
+    std::memcpy(&word, value + value_bytes - sizeof(word), sizeof(word));  // a value may begin inside a line
+    sum += word;
   }
 };
 

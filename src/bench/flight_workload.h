@@ -70,9 +70,11 @@ FlightFigures RunFlights(uint64_t first_key, size_t count, bool fails, Load load
 
   FlightFigures figures;
   for (const Flight& flight : flights) {
-    figures.loads += static_cast<double>(flight.loads) / static_cast<double>(count);
-    figures.answered += static_cast<double>(flight.answered) / static_cast<double>(count);
+    figures.loads += flight.loads;
+    figures.answered += flight.answered;
   }
+  figures.loads /= static_cast<double>(count);
+  figures.answered /= static_cast<double>(count);
   for (const std::vector<double>& one : wakes) figures.wakes_us.insert(figures.wakes_us.end(), one.begin(), one.end());
   std::sort(figures.wakes_us.begin(), figures.wakes_us.end());
   return figures;

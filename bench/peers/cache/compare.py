@@ -89,7 +89,7 @@ def print_table(figures, units, names, engines):
     present = [engine for engine in engines if engine in names]
     print("  ".join(f"{engine}: {names[engine]}." for engine in present if names[engine] != engine))
     width = max(15, *(len(engine) + 2 for engine in present))
-    print(f"{'':<41}" + "".join(f"{engine:>{width}}" for engine in present))
+    print(f"{'':<44}" + "".join(f"{engine:>{width}}" for engine in present))
     for case, metric in dict.fromkeys(key[:2] for key in figures):
         if metric in UNPRINTED:
             continue
@@ -103,7 +103,7 @@ def print_table(figures, units, names, engines):
                 cells.append(f"{value:>{width}.4g}")
             else:
                 cells.append(f"{f'{value:.4g} {ours / value:.2f}x':>{width}}")
-        print(f"{case:<11} {metric:<15}{units[metric]:<14}" + "".join(cells))
+        print(f"{case:<11} {metric:<17}{units[metric]:<15}" + "".join(cells))
     print("(0.50x: weir's figure is half of that engine's)\n")
 
 

@@ -88,6 +88,7 @@ impl Reader {
         for line in value.chunks_exact(64) {
             self.sum = self.sum.wrapping_add(word(line));
         }
+        self.sum = self.sum.wrapping_add(word(&value[value.len() - 8..]));
     }
 }
 
