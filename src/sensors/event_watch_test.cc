@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,12 +55,12 @@ TEST(EventWatch, WhatIsNoRegularFileIsNotWatched) {
   EXPECT_EQ(watch.Wait(Duration(0)), Wake::kTimeout);
 }
 
-// The unified hierarchy's group below this process's own; empty where it cannot be made.
-std::filesystem::path MakeGroup() {
+// A new group of that version below this process's own; empty where it cannot be made.
+std::filesystem::path MakeGroup(int version) {
   const auto groups = ReadSmallFile("/proc/self/cgroup");
   const auto mounts = ReadSmallFile("/proc/self/mountinfo", 1 << 22);
   for (const CgroupPlace& place : FindCgroups(groups.value_or(""), mounts.value_or(""))) {
-    if (place.version != 2) continue;
+    if (place.version != version) continue;
     std::string pattern = (place.mount / place.relative / "weir-test-XXXXXX").string();
     if (mkdtemp(pattern.data()) != nullptr) return pattern;
   }
@@ -67,7 +68,7 @@ std::filesystem::path MakeGroup() {
 }
 
 TEST(EventWatch, AGroupTellsWhatHappensToIt) {
-  const std::filesystem::path group = MakeGroup();
+  const std::filesystem::path group = MakeGroup(2);
   if (group.empty()) GTEST_SKIP() << "no cgroup v2 group can be made here (needs root and a writable hierarchy)";
   EventWatch watch;
   watch.Watch({group / "cgroup.events"});
@@ -92,6 +93,36 @@ TEST(EventWatch, AGroupTellsWhatHappensToIt) {
   EXPECT_EQ(watch.Wait(seconds(60)), Wake::kEvent);  // the group is gone
   EXPECT_EQ(watch.watched(), 0u);
   EXPECT_EQ(watch.Wait(Duration(0)), Wake::kTimeout);
+}
+
+TEST(EventWatch, Version1TellsWhenUsePassesAMark) {
+  const std::filesystem::path group = MakeGroup(1);
+  if (group.empty()) GTEST_SKIP() << "no cgroup v1 group can be made here (needs root and a writable hierarchy)";
+  constexpr uint64_t kMiB = uint64_t{1} << 20;
+  EventWatch watch;
+  watch.Watch({}, {{group, 16 * kMiB}, {group / "absent", kMiB}});
+  if (watch.watched() == 0) {
+    rmdir(group.c_str());
+    GTEST_SKIP() << "the kernel takes no marks";
+  }
+  EXPECT_EQ(watch.watched(), 1u);
+  EXPECT_EQ(watch.Wait(Duration(0)), Wake::kTimeout);
+
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool is_inside = static_cast<bool>(std::ofstream(group / "cgroup.procs") << getpid() << std::flush);
+    void* pages = mmap(nullptr, 32 * kMiB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!is_inside || pages == MAP_FAILED) _exit(1);
+    for (uint64_t at = 0; at < 32 * kMiB; at += 4096) static_cast<volatile char*>(pages)[at] = 1;
+    for (;;) pause();
+  }
+  const Wake on_growth = watch.Wait(seconds(60));
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(on_growth, Wake::kEvent);
+  const Wake on_fall = watch.Wait(seconds(60));  // either the fall below the mark, or the group's end
+  rmdir(group.c_str());
+  EXPECT_EQ(on_fall, Wake::kEvent);
 }
 
 TEST(HostSensor, WaitsUntilItIsInterrupted) {

@@ -86,6 +86,12 @@ void AddGroupBounds(int version, const std::filesystem::path& folder, const std:
   if (name == "/" && inherited < own_limit) add("memory.stat hierarchical_memory_limit", inherited, kNoLimitV1);
 }
 
+// Where use should be told of: a tenth, and a twentieth, before the limit.
+void AddMarks(const std::filesystem::path& folder, uint64_t limit, std::vector<sensors::UsageMark>& marks) {
+  marks.push_back({folder, limit - limit / 10});
+  marks.push_back({folder, limit - limit / 20});
+}
+
 void AddEvents(const std::filesystem::path& root, const CgroupPlace& place, Headroom& headroom) {
   const auto text = ReadSmallFile(Under(root, place.mount) / place.relative / "memory.events");
   if (!text) return;
@@ -153,11 +159,14 @@ HostSensor::~HostSensor() = default;
 Headroom HostSensor::Read() {
   Headroom headroom;
   std::vector<std::filesystem::path> event_files;
+  std::vector<sensors::UsageMark> marks;
   const std::vector<CgroupPlace> places = PlacesOf(options_.root);
   for (const CgroupPlace& place : places) {
     ForEachLevel(options_.root, place, [&](const std::filesystem::path& folder, const std::string& name) {
+      const size_t known = headroom.bounds.size();
       AddGroupBounds(place.version, folder, name, headroom);
       if (place.version == 2) event_files.push_back(folder / "memory.events");
+      if (place.version == 1 && headroom.bounds.size() > known) AddMarks(folder, headroom.bounds.back().limit_bytes, marks);
     });
     if (place.version == 2 && !headroom.events) AddEvents(options_.root, place, headroom);
   }
@@ -168,7 +177,7 @@ Headroom HostSensor::Read() {
     devices_->nvml.Read(headroom.devices);
     sensors::ReadAmdgpu(options_.root, headroom.devices);
   }
-  watch_->Watch(std::move(event_files));
+  watch_->Watch(std::move(event_files), std::move(marks));
   return headroom;
 }
 

@@ -34,8 +34,8 @@ sigset_t WatchedSignals() {
     _exit(static_cast<int>(Verdict::kSkip));
   }
   const std::string bytes = std::to_string(run.stream_bytes);
-  execl(run.program.c_str(), run.program.c_str(), "stream", bytes.c_str(), run.pace == Pace::kQuick ? "quick" : "ordinary",
-        nullptr);
+  const std::string pace(NameOf(run.pace));
+  execl(run.program.c_str(), run.program.c_str(), "stream", bytes.c_str(), pace.c_str(), nullptr);
   _exit(127);
 }
 
@@ -82,11 +82,11 @@ Verdict RunLimited(const LimitedRun& run) {
   sigprocmask(SIG_BLOCK, &signals, &before);
   const Result<MemoryGroup> group = MemoryGroup::Make(run.limits, run.placement);
   if (!group) return Say(Verdict::kSkip, group.error().message);
-  fmt::print("group: cgroup v{}, {}at most {}, {}; the broker looks {}\n", group->version(),
+  fmt::print("group: cgroup v{}, {}at most {}, {}; the broker's pace is {}\n", group->version(),
              group->version() == 2 ? fmt::format("high {}, ", FormatByteSize(run.limits.high_bytes)) : "",
              FormatByteSize(run.limits.max_bytes),
              run.placement == Placement::kOwn ? "limits on the process's own group" : "limits on the group above",
-             run.pace == Pace::kQuick ? "often" : "as often as it does by itself");
+             NameOf(run.pace));
   std::fflush(stdout);
 
   const pid_t child = fork();

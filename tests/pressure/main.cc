@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <string>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -20,10 +20,11 @@ namespace {
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 
 constexpr std::string_view kUsage =
-    "usage: pressure_stream limited [own|nested]\n"
+    "usage: pressure_stream limited own|nested PACE\n"
     "         in a new control group: high 150 MiB (version 2), max 200 MiB, 600 MiB streamed\n"
-    "       pressure_stream stream BYTES quick|ordinary\n"
-    "         as it is, in whatever group this is\n";
+    "       pressure_stream stream BYTES PACE\n"
+    "         as it is, in whatever group this is\n"
+    "PACE: quick, ordinary or unmanaged\n";
 
 }  // namespace
 
@@ -32,20 +33,20 @@ int main(int argc, char** argv) {
   using weir::pressure::Pace;
   using weir::pressure::Placement;
   LimitedRun run{"/proc/self/exe", {150 * kMiB, 200 * kMiB}, Placement::kOwn, Pace::kQuick, 600 * kMiB, 300};
-  const std::vector<std::string_view> arguments(argv + 1, argv + argc);
   if (getpid() == 1) weir::pressure::RunGuest(run);
-  if (arguments.size() == 3 && arguments[0] == "stream") {
-    const uint64_t bytes = std::strtoull(argv[2], nullptr, 10);
-    return weir::pressure::Stream(bytes, arguments[2] == "quick" ? Pace::kQuick : Pace::kOrdinary) ? 0 : 1;
-  }
-  if (arguments.empty() || arguments.size() > 2 || arguments[0] != "limited") {
+  const std::vector<std::string_view> arguments(argv + 1, argv + argc);
+  const std::optional<Pace> pace = arguments.size() == 3 ? weir::pressure::PaceOf(arguments[2]) : std::nullopt;
+  if (!pace || (arguments[0] != "stream" && arguments[0] != "limited")) {
     fmt::print(stderr, "{}", kUsage);
     return 2;
   }
+  if (arguments[0] == "stream") return weir::pressure::Stream(std::strtoull(argv[2], nullptr, 10), *pace) ? 0 : 1;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   fmt::print("SKIP a sanitizer's own memory does not fit the limit\n");
   return static_cast<int>(weir::pressure::Verdict::kSkip);
 #endif
-  if (arguments.size() == 2 && arguments[1] == "nested") run.placement = Placement::kNested;
+  run.pace = *pace;
+  if (arguments[1] == "nested") run.placement = Placement::kNested;
+  if (run.pace == Pace::kUnmanaged) run.limits.high_bytes = run.limits.max_bytes;  // killed at once, not slowed down
   return static_cast<int>(weir::pressure::RunLimited(run));
 }

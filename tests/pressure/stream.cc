@@ -209,7 +209,7 @@ void PrintBroker(const BrokerStats& stats) {
 
 BrokerOptions OptionsOf(Pace pace) {
   BrokerOptions options;
-  if (pace == Pace::kOrdinary) return options;
+  if (pace != Pace::kQuick) return options;
   options.period = std::chrono::milliseconds(50);
   options.period_pressed = std::chrono::milliseconds(10);
   options.period_emergency = std::chrono::milliseconds(5);
@@ -226,7 +226,7 @@ class Scene {
       options.name = feed.name;
       options.budget_bytes = 256 * kMiB;  // more than the group may have: what holds the pools back is the broker
       pools_.push_back(Must(Pool::Create(std::move(options))));
-      registrations_.push_back(Must(broker_->Register(*pools_.back())));
+      if (pace != Pace::kUnmanaged) registrations_.push_back(Must(broker_->Register(*pools_.back())));
       streamers_.push_back(std::make_unique<Streamer>(feed, *pools_.back(), kSeed + streamers_.size()));
     }
   }
@@ -299,6 +299,17 @@ class Scene {
 };
 
 }  // namespace
+
+std::optional<Pace> PaceOf(std::string_view name) {
+  for (const Pace pace : {Pace::kOrdinary, Pace::kQuick, Pace::kUnmanaged}) {
+    if (name == NameOf(pace)) return pace;
+  }
+  return std::nullopt;
+}
+
+std::string_view NameOf(Pace pace) {
+  return pace == Pace::kOrdinary ? "ordinary" : pace == Pace::kQuick ? "quick" : "unmanaged";
+}
 
 bool Stream(uint64_t bytes, Pace pace) {
   Scene scene(pace);

@@ -29,8 +29,9 @@ class HostSensor final : public Sensor {
   Headroom Read() override;
 
   // Wakes on memory.events (cgroup v2) of this process's group and of every ancestor, as the last Read() found them: usage
-  // crossed memory.high or met memory.max somewhere above. The kernel tells at most 100 times a second. Where there is no
-  // such file it still sleeps and can be interrupted. kUnsupported: the system refused a descriptor.
+  // crossed memory.high or met memory.max somewhere above. In cgroup v1, where the kernel lets us ask for it: usage passed
+  // 90 % or 95 % of a limit. At most 100 times a second each. Where there is nothing to wake on it still sleeps and can be
+  // interrupted. kUnsupported: the system refused a descriptor.
   Wake WaitForEvent(Duration timeout) override;
   void Interrupt() override;
 
