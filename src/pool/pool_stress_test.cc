@@ -53,7 +53,8 @@ bool IsWhole(std::span<const std::byte> bytes, uint64_t key) {
 
 class Worker {
  public:
-  Worker(Pool& pool, uint64_t seed, std::atomic<uint64_t>& wrong) : pool_(pool), random_(seed), wrong_(wrong) {}
+  Worker(Pool& pool, uint64_t budget_bytes, uint64_t seed, std::atomic<uint64_t>& wrong)
+      : pool_(pool), budget_bytes_(budget_bytes), random_(seed), wrong_(wrong) {}
 
   void Run() {
     for (int step = 0; step < kStepsPerThread; ++step) Step();
@@ -94,9 +95,9 @@ class Worker {
     } else if (kind < 994) {
       pool_.Reclaim(random_() % (1u << 20), TimePoint::max());
     } else if (kind < 996) {
-      pool_.SetBudget((2 + random_() % 3) << 20);
+      pool_.SetBudget(budget_bytes_ / 4 * (3 + random_() % 3));
     } else if (kind < 998) {
-      pool_.SetPolicy(static_cast<EvictionPolicy>(random_() % 3));
+      pool_.SetPolicy(static_cast<EvictionPolicy>(random_() % 4));
     } else {
       if (random_() % 10 == 0) pool_.Clear();
       pool_.Stats();
@@ -129,6 +130,7 @@ class Worker {
   }
 
   Pool& pool_;
+  const uint64_t budget_bytes_;
   std::mt19937_64 random_;
   std::atomic<uint64_t>& wrong_;
   std::vector<std::pair<Pin, uint64_t>> pins_;
@@ -142,7 +144,9 @@ TEST(PoolStressTest, ManyThreadsDoEverythingAtOnce) {
     std::atomic<uint64_t> wrong{0};
     std::atomic<uint64_t> told{0};
     PoolOptions options;
-    options.budget_bytes = 2u << 20;
+    // The last phase has room for the sampler.
+    options.budget_bytes = phase == 2 ? 12u << 20 : 2u << 20;
+    const uint64_t budget_bytes = options.budget_bytes;
     options.shards = 1u << phase;
     options.extent_bytes = 64u << 10;
     if (phase != 0) {
@@ -154,7 +158,8 @@ TEST(PoolStressTest, ManyThreadsDoEverythingAtOnce) {
     auto pool = std::move(pool::CreateOn(pages, std::move(options))).value();
     std::vector<std::jthread> threads;
     for (int t = 0; t < kThreads; ++t) {
-      threads.emplace_back([&, t] { Worker(*pool, seed + phase * 100 + static_cast<uint64_t>(t), wrong).Run(); });
+      threads.emplace_back(
+          [&, t] { Worker(*pool, budget_bytes, seed + phase * 100 + static_cast<uint64_t>(t), wrong).Run(); });
     }
     threads.clear();
     EXPECT_EQ(wrong.load(), 0u);

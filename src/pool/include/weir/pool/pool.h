@@ -194,7 +194,8 @@ struct PoolOptions {
   // Limit on the number of entries; 0: none.
   uint64_t entries_max = 0;
   EvictionPolicy policy = EvictionPolicy::kS3Fifo;
-  // Watches a sample of the keys and changes the policy when another one would clearly hit more often.
+  // Watches a sample of the keys and changes the policy when another one would clearly hit more often. A budget under
+  // 12 MiB has no room for that; such a pool keeps its policy.
   bool adaptive = true;
   // Power of two up to 256; 0: chosen from the budget and the processors.
   uint32_t shards = 0;
