@@ -51,4 +51,5 @@ void weir::fuzz::Run(std::string_view input) {
   WEIR_FUZZ_CHECK(sensor.WaitForEvent(Duration(0)) == Wake::kTimeout);
   (void)sensor.events_path();
   (void)ResidentBytes(kRoot);
+  (void)ExactResidentBytes(kRoot);
 }

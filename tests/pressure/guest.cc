@@ -24,9 +24,11 @@ void Mount(const char* type, const char* folder) {
   Mount("proc", "/proc");
   Mount("sysfs", "/sys");
   Mount("cgroup2", "/sys/fs/cgroup");
-  for (const auto& [placement, pace] :
-       {std::pair(Placement::kOwn, Pace::kQuick), std::pair(Placement::kOwn, Pace::kOrdinary),
-        std::pair(Placement::kNested, Pace::kOrdinary)}) {
+  const std::pair<Placement, Pace> ways[] = {{Placement::kOwn, Pace::kQuick},
+                                             {Placement::kOwn, Pace::kOrdinary},
+                                             {Placement::kNested, Pace::kOrdinary},
+                                             {Placement::kOwn, Pace::kUnmanaged}};
+  for (const auto& [placement, pace] : ways) {
     run.placement = placement;
     run.pace = pace;
     RunLimited(run);

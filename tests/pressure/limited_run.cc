@@ -74,17 +74,32 @@ Verdict Say(Verdict verdict, std::string_view text) {
   return verdict;
 }
 
+Verdict Judge(Pace pace, int status, const GroupUse& use) {
+  const bool is_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  if (pace == Pace::kUnmanaged) {
+    return is_killed ? Say(Verdict::kPass, "killed, as it must be without the broker")
+                     : Say(Verdict::kFail, "lived on without the broker: the limit is none");
+  }
+  if (WIFSIGNALED(status)) return Say(Verdict::kFail, fmt::format("killed by signal {}", WTERMSIG(status)));
+  if (WEXITSTATUS(status) == static_cast<int>(Verdict::kSkip)) return Say(Verdict::kSkip, "no process may enter the group");
+  if (WEXITSTATUS(status) != 0) return Say(Verdict::kFail, fmt::format("the stream gave {}", WEXITSTATUS(status)));
+  if (use.oom_kills.value_or(0) != 0) return Say(Verdict::kFail, "the kernel killed for memory");
+  return Say(Verdict::kPass, "0 processes killed, all data intact");
+}
+
 }  // namespace
 
 Verdict RunLimited(const LimitedRun& run) {
   const sigset_t signals = WatchedSignals();
   sigset_t before;
   sigprocmask(SIG_BLOCK, &signals, &before);
-  const Result<MemoryGroup> group = MemoryGroup::Make(run.limits, run.placement);
+  GroupLimits limits = run.limits;
+  if (run.pace == Pace::kUnmanaged) limits.high_bytes = limits.max_bytes;  // killed at once, not slowed down first
+  const Result<MemoryGroup> group = MemoryGroup::Make(limits, run.placement);
   if (!group) return Say(Verdict::kSkip, group.error().message);
   fmt::print("group: cgroup v{}, {}at most {}, {}; the broker's pace is {}\n", group->version(),
-             group->version() == 2 ? fmt::format("high {}, ", FormatByteSize(run.limits.high_bytes)) : "",
-             FormatByteSize(run.limits.max_bytes),
+             group->version() == 2 ? fmt::format("high {}, ", FormatByteSize(limits.high_bytes)) : "",
+             FormatByteSize(limits.max_bytes),
              run.placement == Placement::kOwn ? "limits on the process's own group" : "limits on the group above",
              NameOf(run.pace));
   std::fflush(stdout);
@@ -96,11 +111,7 @@ Verdict RunLimited(const LimitedRun& run) {
   const GroupUse use = group->Use();
   PrintUse(use);
   if (!status) return Say(Verdict::kFail, fmt::format("ended after {} s or by a signal", run.seconds_max));
-  if (WIFSIGNALED(*status)) return Say(Verdict::kFail, fmt::format("killed by signal {}", WTERMSIG(*status)));
-  if (WEXITSTATUS(*status) == static_cast<int>(Verdict::kSkip)) return Say(Verdict::kSkip, "no process may enter the group");
-  if (WEXITSTATUS(*status) != 0) return Say(Verdict::kFail, fmt::format("the stream gave {}", WEXITSTATUS(*status)));
-  if (use.oom_kills.value_or(0) != 0) return Say(Verdict::kFail, "the kernel killed for memory");
-  return Say(Verdict::kPass, "0 processes killed, all data intact");
+  return Judge(run.pace, *status, use);
 }
 
 }  // namespace weir::pressure

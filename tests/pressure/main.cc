@@ -47,6 +47,5 @@ int main(int argc, char** argv) {
 #endif
   run.pace = *pace;
   if (arguments[1] == "nested") run.placement = Placement::kNested;
-  if (run.pace == Pace::kUnmanaged) run.limits.high_bytes = run.limits.max_bytes;  // killed at once, not slowed down
   return static_cast<int>(weir::pressure::RunLimited(run));
 }
