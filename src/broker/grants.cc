@@ -153,13 +153,10 @@ Result<uint64_t> Core::Activate(const WorkflowBudget& budget, std::vector<Shorta
     return Exhausted("not granted");
   }
   GrantRecord record{budget.workflow, budget.needs, {}};
-  for (const auto& [name, need] : needs) {
-    Source* const source = FindByName(name);
-    source->granted_bytes = AddSaturating(source->granted_bytes, need.bytes);
-    record.bytes[source->id] = need.bytes;
-  }
+  for (const auto& [name, need] : needs) record.bytes[FindByName(name)->id] = need.bytes;
   const uint64_t id = ++last_id_;
-  grants_.emplace(id, std::move(record));
+  const auto granted = grants_.emplace(id, std::move(record)).first;  // from here on nothing can fail
+  for (const auto& [source_id, bytes] : granted->second.bytes) FindById(source_id)->granted_bytes += bytes;
   ++stats_.grants;
   return id;
 }

@@ -84,7 +84,7 @@ Duration Core::TickByThread(bool by_event) {
     const std::lock_guard lock(mutex_);
     ++stats_.event_wakes;
   }
-  Relieve(std::nullopt);
+  Guard(&BrokerStats::tick_failures, [&] { Relieve(std::nullopt); });
   const std::lock_guard lock(mutex_);
   bool pressed = state_.tier >= FillTier::kHigh;
   bool emergency = false;

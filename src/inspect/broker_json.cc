@@ -104,6 +104,7 @@ Json CountersJson(const BrokerStats& stats) {
       {"source_failures", stats.source_failures},
       {"order_failures", stats.order_failures},
       {"sensor_failures", stats.sensor_failures},
+      {"tick_failures", stats.tick_failures},
       {"grants", stats.grants},
       {"grants_refused", stats.grants_refused},
       {"event_wakes", stats.event_wakes},

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -49,6 +50,8 @@ class InspectServer::Loop {
     bool answering() const { return !out.empty(); }
   };
 
+  // Waits once and does what there is to do. False: the server ends.
+  bool Round();
   void Accept();
   // False: the connection is over.
   bool Serve(Connection& connection);
@@ -65,24 +68,33 @@ class InspectServer::Loop {
 };
 
 void InspectServer::Loop::Run() {
-  std::vector<pollfd> waits;
   while (true) {
-    const bool full = connections_.size() >= options_.connections_max;
-    waits.assign({{stop_.get(), POLLIN, 0}, {listener_.get(), static_cast<short>(full ? 0 : POLLIN), 0}});
-    for (const Connection& connection : connections_) {
-      waits.push_back({connection.peer.get(), static_cast<short>(connection.answering() ? POLLOUT : POLLIN), 0});
+    try {
+      if (!Round()) return;
+    } catch (const std::exception&) {  // no memory for a connection: the peers ask again
+      connections_.clear();
     }
-    if (::poll(waits.data(), waits.size(), TimeoutMs()) < 0 && errno != EINTR) return;
-    if (waits[0].revents != 0) return;
-    const TimePoint now = clock_.Now();
-    std::vector<Connection> open;
-    for (size_t i = 0; i < connections_.size(); ++i) {
-      const bool goes_on = waits[i + 2].revents != 0 ? Serve(connections_[i]) : now < connections_[i].end;
-      if (goes_on) open.push_back(std::move(connections_[i]));
-    }
-    connections_ = std::move(open);
-    if (waits[1].revents != 0) Accept();
   }
+}
+
+bool InspectServer::Loop::Round() {
+  std::vector<pollfd> waits;
+  const bool full = connections_.size() >= options_.connections_max;
+  waits.assign({{stop_.get(), POLLIN, 0}, {listener_.get(), static_cast<short>(full ? 0 : POLLIN), 0}});
+  for (const Connection& connection : connections_) {
+    waits.push_back({connection.peer.get(), static_cast<short>(connection.answering() ? POLLOUT : POLLIN), 0});
+  }
+  if (::poll(waits.data(), waits.size(), TimeoutMs()) < 0 && errno != EINTR) return false;
+  if (waits[0].revents != 0) return false;
+  const TimePoint now = clock_.Now();
+  std::vector<Connection> open;
+  for (size_t i = 0; i < connections_.size(); ++i) {
+    const bool goes_on = now < connections_[i].end && (waits[i + 2].revents == 0 || Serve(connections_[i]));
+    if (goes_on) open.push_back(std::move(connections_[i]));
+  }
+  connections_ = std::move(open);
+  if (waits[1].revents != 0) Accept();
+  return true;
 }
 
 int InspectServer::Loop::TimeoutMs() const {

@@ -139,6 +139,7 @@ struct BrokerStats {
   uint64_t source_failures = 0;  // exceptions of a source
   uint64_t order_failures = 0;   // exceptions of the eviction order
   uint64_t sensor_failures = 0;  // exceptions of the sensor
+  uint64_t tick_failures = 0;    // ticks of the broker's thread that ended early: no memory for the broker itself
   uint64_t grants = 0;
   uint64_t grants_refused = 0;
   uint64_t event_wakes = 0;  // ticks that the kernel's memory events caused
