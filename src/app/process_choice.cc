@@ -30,7 +30,7 @@ Result<std::filesystem::path> ChooseProcess(const ProcessFlags& process) {
   const std::vector<InspectedProcess> found = FindInspected(folder);
   if (found.empty()) {
     return NotFound(fmt::format("no process with pools is running: nobody answers in {}", folder.string()),
-                    "start one in another terminal, for example 'weir demo'");
+                    "start one in another terminal, for example 'weir demo --hold'");
   }
   std::string names;
   for (const InspectedProcess& one : found) names += (names.empty() ? "" : ", ") + NameOf(one);
