@@ -198,8 +198,8 @@ void Core::Drop(Entry* entry) {
 
 void Core::UncountLocked(Shard& shard, Slot slot) {
   const Charge charge = ChargeOf(slot);
-  shard.entries.fetch_sub(1, std::memory_order_relaxed);
-  shard.entry_bytes.fetch_sub(charge.mapped_bytes, std::memory_order_relaxed);
+  Adjust(shard.entries, -uint64_t{1});
+  Adjust(shard.entry_bytes, -charge.mapped_bytes);
   if (options_.entries_max != 0) entries_total_.fetch_sub(1, std::memory_order_relaxed);
 }
 

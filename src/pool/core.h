@@ -57,13 +57,18 @@ struct alignas(128) Shard {
 
   std::atomic<IndexTable*> table{nullptr};  // null until the first entry
   std::mutex mutex;
-  // Guarded by mutex; the atomics are read by anybody.
+  // Guarded by mutex; the atomics are read by anybody, and changed by Adjust.
   EvictionQueues<EntryView> queues;
   Flight* flights = nullptr;
   std::atomic<uint64_t> entries{0};
   std::atomic<uint64_t> entry_bytes{0};
   std::atomic<double> price_per_byte{std::numeric_limits<double>::infinity()};
 };
+
+// For a counter that is written under a lock and read without: no locked instruction is needed.
+inline void Adjust(std::atomic<uint64_t>& counter, uint64_t by) {
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
 
 // What is to be stored, and what it takes.
 struct Wanted {

@@ -1,12 +1,20 @@
 #include "extents.h"
 
 #include <algorithm>
+#include <bit>
 #include <new>
 
 #include "quiescence.h"
 #include "weir/base/check.h"
 
 namespace weir::pool {
+
+Extents::Extents(Pages& pages, uint64_t extent_bytes)
+    : pages_(pages),
+      extent_bytes_(extent_bytes),
+      slots_shift_(static_cast<uint32_t>(std::countr_zero(extent_bytes / kGranuleBytes))) {
+  for (SizeClass c = 0; c < kClassCount; ++c) cell_bytes_[c] = static_cast<uint32_t>(kHeaderBytes + ClassValueBytes(c));
+}
 
 Extents::~Extents() {
   for (uint32_t i = 0; i < extent_count(); ++i) {

@@ -44,7 +44,8 @@ struct Extent {
 
 class Extents {
  public:
-  Extents(Pages& pages, uint64_t extent_bytes) : pages_(pages), extent_bytes_(extent_bytes) {}
+  // REQUIRES: extent_bytes is a power of two.
+  Extents(Pages& pages, uint64_t extent_bytes);
   ~Extents();
   // False: the system grants no address space. `most_bytes` is lowered until it does, to 64 extents at least.
   bool Reserve(uint64_t most_bytes);
@@ -52,13 +53,13 @@ class Extents {
   uint64_t extent_bytes() const { return extent_bytes_; }
   // Values up to this size live in extents.
   uint64_t value_bytes_max() const { return extent_bytes_ / 8 - kHeaderBytes; }
-  uint64_t CellBytes(SizeClass size_class) const { return kHeaderBytes + ClassValueBytes(size_class); }
+  uint64_t CellBytes(SizeClass size_class) const { return cell_bytes_[size_class]; }
 
   Entry* At(Slot slot) const { return reinterpret_cast<Entry*>(base_ + uint64_t{slot} * kGranuleBytes); }
   Slot SlotOf(const Entry* entry) const {
     return static_cast<Slot>((reinterpret_cast<const std::byte*>(entry) - base_) / kGranuleBytes);
   }
-  uint32_t ExtentOf(Slot slot) const { return static_cast<uint32_t>(uint64_t{slot} * kGranuleBytes / extent_bytes_); }
+  uint32_t ExtentOf(Slot slot) const { return slot >> slots_shift_; }
   SizeClass ClassAt(Slot slot) const { return extents_[ExtentOf(slot)].size_class.load(std::memory_order_relaxed); }
   uint64_t CellBytesAt(Slot slot) const { return CellBytes(ClassAt(slot)); }
 
@@ -141,6 +142,8 @@ class Extents {
 
   Pages& pages_;
   const uint64_t extent_bytes_;
+  const uint32_t slots_shift_;  // log2 of the slots of an extent
+  std::array<uint32_t, kClassCount> cell_bytes_;
   std::byte* base_ = nullptr;
   uint64_t reserved_bytes_ = 0;
   Extent* extents_ = nullptr;  // one per extent of the reservation; its pages are committed as the count rises

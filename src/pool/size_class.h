@@ -8,7 +8,7 @@
 namespace weir::pool {
 
 using SizeClass = uint8_t;
-inline constexpr SizeClass kClassCount = 64;
+inline constexpr SizeClass kClassCount = 56;  // up to half a MiB; an extent's largest is an eighth of it
 
 // Value bytes that a cell of the class holds; a multiple of 16.
 constexpr uint64_t ClassValueBytes(SizeClass size_class) {

@@ -241,8 +241,8 @@ InsertStatus Core::LinkLocked(Shard& shard, uint64_t hash, Slot slot, uint8_t pr
   const bool in_place = old != kNoSlot && extents_.At(old)->link.price_class() == price_class &&
                         ChargeOf(old).total() == ChargeOf(slot).total();
   if (!in_place && !shard.queues.Add(slot, price_class)) return InsertStatus::kNoMemory;
-  shard.entries.fetch_add(1, std::memory_order_relaxed);
-  shard.entry_bytes.fetch_add(ChargeOf(slot).mapped_bytes, std::memory_order_relaxed);
+  Adjust(shard.entries, 1);
+  Adjust(shard.entry_bytes, ChargeOf(slot).mapped_bytes);
   if (options_.entries_max != 0) entries_total_.fetch_add(1, std::memory_order_relaxed);
   if (in_place) {
     // A new value for a key is a use of it, not a new entry: it keeps its place in the queues.
