@@ -57,15 +57,19 @@ std::optional<int> WaitFor(pid_t child, const sigset_t& signals, uint64_t second
 std::string Size(std::optional<uint64_t> bytes) { return bytes ? FormatByteSize(*bytes) : "not told"; }
 std::string Count(std::optional<uint64_t> count) { return count ? std::to_string(*count) : "not told"; }
 
-void PrintUse(const GroupUse& use) {
+void PrintUse(const GroupUse& use, Pace pace) {
   fmt::print("kernel: peak {}, after the run {}\n", Size(use.peak_bytes), Size(use.current_bytes));
   fmt::print("kernel: events high {}, max {}, oom_kill {}\n", Count(use.high_events), Count(use.max_events),
              Count(use.oom_kills));
   if (!use.some_stall_us) return;
   const double some_ms = static_cast<double>(*use.some_stall_us) / 1000;
   const double full_ms = static_cast<double>(use.full_stall_us.value_or(0)) / 1000;
-  fmt::print("kernel: memory stall some {:.1f} ms, full {:.1f} ms; at most {} ms wanted: {}\n", some_ms, full_ms,
-             kStallTargetUs / 1000, *use.some_stall_us <= kStallTargetUs ? "met" : "NOT met");
+  fmt::print("kernel: memory stall some {:.1f} ms, full {:.1f} ms", some_ms, full_ms);
+  if (pace != Pace::kUnmanaged) {
+    fmt::print("; at most {} ms wanted: {}", kStallTargetUs / 1000,
+               *use.some_stall_us <= kStallTargetUs ? "met" : "NOT met");
+  }
+  fmt::print("\n");
 }
 
 Verdict Say(Verdict verdict, std::string_view text) {
@@ -109,7 +113,7 @@ Verdict RunLimited(const LimitedRun& run) {
   if (child == 0) BecomeStream(run, *group, before);
   const std::optional<int> status = WaitFor(child, signals, run.seconds_max);
   const GroupUse use = group->Use();
-  PrintUse(use);
+  PrintUse(use, run.pace);
   if (!status) return Say(Verdict::kFail, fmt::format("ended after {} s or by a signal", run.seconds_max));
   return Judge(run.pace, *status, use);
 }

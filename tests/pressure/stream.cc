@@ -225,6 +225,7 @@ class Scene {
       PoolOptions options;
       options.name = feed.name;
       options.budget_bytes = 256 * kMiB;  // more than the group may have: what holds the pools back is the broker
+      options.extent_bytes = 128 << 10;   // small: of the budget little may be left
       pools_.push_back(Must(Pool::Create(std::move(options))));
       if (pace != Pace::kUnmanaged) registrations_.push_back(Must(broker_->Register(*pools_.back())));
       streamers_.push_back(std::make_unique<Streamer>(feed, *pools_.back(), kSeed + streamers_.size()));
