@@ -13,8 +13,6 @@ namespace weir::pool {
 namespace {
 
 constexpr uint64_t kMiB = 1u << 20;
-// The sampler's simulations take up to 600 KiB: too much of a smaller pool.
-constexpr uint64_t kAdaptiveBudgetMin = 12 * kMiB;
 // A probe meets a claimed entry only while another thread is between two stores; after this many looks it yields.
 constexpr uint32_t kLooksBeforeYield = 64;
 
@@ -83,9 +81,6 @@ Status Core::Open() {
       static_cast<Shard*>(::operator new(sizeof(Shard) * shard_count_, std::align_val_t(alignof(Shard)), std::nothrow));
   if (shards_ == nullptr) return Unavailable("no memory for pool " + options_.name);
   for (uint32_t i = 0; i < shard_count_; ++i) new (&shards_[i]) Shard(pages_, extents_, options_.policy);
-  if (options_.adaptive && options_.budget_bytes >= kAdaptiveBudgetMin) {
-    sampler_ = std::make_unique<ShadowSampler>(pages_, options_.policy);
-  }
   UpdateTick();
   return {};
 }
@@ -103,9 +98,8 @@ Core::~Core() {
 
 Pin Core::Get(const PoolKey& key) {
   const Hashed place = Place(key);
+  ObserveLookup(place.hash);
   for (uint32_t look = 1;; ++look) {
-    Pin pin;
-    bool again = false;
     Entry* last_pin_of = nullptr;
     {
       ReadSection section;
@@ -129,16 +123,12 @@ Pin Core::Get(const PoolKey& key) {
         NoteUse(*found);
         counters_.Add(section.record(), Count::kHits);
         counters_.Add(section.record(), Count::kPinsTaken);
-        pin = Pin(this, found);
-      } else if (!changed) {
-        counters_.Add(section.record(), Count::kMisses);
-      } else {
-        again = true;
+        return Pin(this, found);
       }
-    }
-    if (!again) {
-      ObserveLookup(place.hash, pin ? ChargedBytes(pin.entry_) : 0);
-      return pin;
+      if (!changed) {
+        counters_.Add(section.record(), Count::kMisses);
+        return Pin();
+      }
     }
     if (last_pin_of != nullptr) FreeDetached(last_pin_of);
     if (look % kLooksBeforeYield == 0) std::this_thread::yield();
@@ -329,28 +319,6 @@ bool Core::SetCost(const PoolKey& key, const Cost& cost) {
 }
 
 void Core::SetPolicy(EvictionPolicy policy) {
-  if (sampler_ != nullptr) sampler_->SetPolicy(policy);
-  ApplyPolicy(policy);
-}
-
-void Core::Sample(uint64_t hash, uint64_t bytes, bool stored) {
-  if (stored) {
-    uint64_t resident = 0;
-    for (uint32_t i = 0; i < shard_count_; ++i) resident += shards_[i].entry_bytes.load(std::memory_order_relaxed);
-    sampler_->SetCapacity(resident + resource_bytes_.load(std::memory_order_relaxed));
-    sampler_->Admit(hash, bytes);
-  } else {
-    sampler_->Lookup(hash, bytes);
-  }
-  EvictionPolicy now = policy_.load(std::memory_order_relaxed);
-  const EvictionPolicy best = sampler_->Best();
-  if (best != now && policy_.compare_exchange_strong(now, best, std::memory_order_relaxed)) {
-    counters_.Add(Count::kPolicySwitches);
-    ApplyPolicy(best);
-  }
-}
-
-void Core::ApplyPolicy(EvictionPolicy policy) {
   for (uint32_t i = 0; i < shard_count_; ++i) {
     std::lock_guard lock(shards_[i].mutex);
     shards_[i].queues.SetPolicy(policy);

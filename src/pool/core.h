@@ -24,7 +24,6 @@
 #include "flight.h"
 #include "index.h"
 #include "pages.h"
-#include "shadow.h"
 #include "weir/base/clock.h"
 #include "weir/pool/pool.h"
 
@@ -146,15 +145,8 @@ class Core {
   }
   uint64_t FreeBody(Slot slot);
   void FreeDetached(Entry* entry);
-  // The sampler hears of the keys it wants; `bytes` as ShadowSampler says.
-  void ObserveLookup(uint64_t hash, uint64_t bytes) {
-    if (sampler_ != nullptr && sampler_->Sampled(hash)) Sample(hash, bytes, /*stored=*/false);
-  }
-  void ObserveInsert(uint64_t hash, uint64_t bytes) {
-    if (sampler_ != nullptr && sampler_->Sampled(hash)) Sample(hash, bytes, /*stored=*/true);
-  }
-  void Sample(uint64_t hash, uint64_t bytes, bool stored);
-  void ApplyPolicy(EvictionPolicy policy);
+  void ObserveLookup(uint64_t) {}
+  void ObserveInsert(uint64_t, uint64_t) {}
 
   // store.cc
   struct Room {
@@ -227,7 +219,6 @@ class Core {
   std::atomic<uint64_t> waiting_{0};
   std::atomic<uint64_t> entries_total_{0};  // kept only when entries_max is set
   std::atomic<EvictionPolicy> policy_;
-  std::unique_ptr<ShadowSampler> sampler_;  // null: the policy stays
   mutable std::atomic<uint16_t> tick_{0};
   std::atomic<uint32_t> victim_turn_{0};
   mutable Counters counters_;

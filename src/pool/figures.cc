@@ -47,7 +47,6 @@ PoolStats Core::Stats() const {
 void Core::CheckInvariants() const {
   extents_.CheckInvariants();
   uint64_t expected_mapped = extents_.mapped_bytes();
-  if (sampler_ != nullptr) expected_mapped += sampler_->mapped_bytes();
   uint64_t entries = 0;
   for (uint32_t i = 0; i < shard_count_; ++i) {
     const Shard& shard = shards_[i];

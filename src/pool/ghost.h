@@ -105,8 +105,7 @@ class Ghost {
     return cell != 0 && ((of.tick - cell) & kTickMask) < of.window;
   }
   uint64_t Buckets() const { return cells_.size() / kCellsPerBucket; }
-  // From the middle of the hash: its top bits are the same for all keys of a shard.
-  uint64_t BucketIndex(uint64_t hash) const { return (hash >> 16 & 0xFFFFFFFFu) * Buckets() >> 32; }
+  uint64_t BucketIndex(uint64_t hash) const { return (hash >> 32) * Buckets() >> 32; }
   const uint32_t* BucketOf(uint64_t hash) const { return cells_.data() + BucketIndex(hash) * kCellsPerBucket; }
   uint32_t* BucketOf(uint64_t hash) { return cells_.data() + BucketIndex(hash) * kCellsPerBucket; }
 
