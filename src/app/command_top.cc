@@ -70,6 +70,7 @@ Result<ExitCode> Run(const Options& options, Session& session) {
     if (session.out().failed()) break;  // the caller sees it when it flushes
     if (shown) continue;
     if (!view.shown()) return shown.error();
+    if (shown.error().code == ErrorCode::kDeadline) continue;  // it is busy
     session.Note("the process has ended");
     break;
   }

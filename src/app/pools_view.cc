@@ -80,10 +80,9 @@ std::string Heading(const Json& snapshot, const TextStyle& style) {
   const Json::Array& devices = ListOf(snapshot, "devices");
   const Json host = devices.empty() ? Json::MakeObject() : devices.front();
   const auto pid = NumberOf(snapshot, "pid");
-  std::string out =
-      Paint(style, Ink::kBold,
-            fmt::format("{} (pid {})", OrUnknown(TextOf(snapshot, "process")),
-                        pid ? fmt::format("{:.0f}", *pid) : kUnknown));
+  std::string out = Paint(
+      style, Ink::kBold,
+      fmt::format("{} (pid {})", OrUnknown(TextOf(snapshot, "process")), pid ? fmt::format("{:.0f}", *pid) : kUnknown));
   out += fmt::format("\n  pools   {} of {}, {} ({})\n", Bytes(snapshot, "used_bytes"), Bytes(snapshot, "capacity_bytes"),
                      Level(snapshot, "pressure"), TierOf(snapshot, "tier", style));
   out += fmt::format("  memory  {} of {}, {} ({}); {}\n", Bytes(host, "used_bytes"), Bytes(host, "total_bytes"),
@@ -118,7 +117,7 @@ std::string RateOf(const Json& pool, const Json* before, std::string_view name, 
 }
 
 std::string Counters(const Json& counters) {
-  std::string out = fmt::format("  {} ticks, {} passes of relief; {} given back", Count(counters, "ticks"),
+  std::string out = fmt::format("  ticks {}, passes of relief {}; {} given back", Count(counters, "ticks"),
                                 Count(counters, "passes"), Bytes(counters, "released_bytes"));
   out += fmt::format(" ({} by the books, {} as the kernel counts)\n", Bytes(counters, "accounted_bytes"),
                      Bytes(counters, "seen_bytes"));

@@ -93,6 +93,9 @@ bool InspectServer::Loop::Round() {
     if (goes_on) open.push_back(std::move(connections_[i]));
   }
   connections_ = std::move(open);
+  // The time of peers does not run while the server itself is busy, as with a relief.
+  const Duration busy = clock_.Now() - now;
+  for (Connection& connection : connections_) connection.end += busy;
   if (waits[1].revents != 0) Accept();
   return true;
 }

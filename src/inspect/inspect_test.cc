@@ -4,12 +4,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -156,7 +159,7 @@ TEST_F(InspectTest, SurvivesGarbage) {
   EXPECT_TRUE(Ask({{"op", "hello"}}));
   const int peer = Connect();
   const std::string long_line(300, 'x');
-  ASSERT_EQ(::send(peer, long_line.data(), long_line.size(), 0), 300);
+  ASSERT_EQ(::send(peer, long_line.data(), long_line.size(), MSG_NOSIGNAL), 300);
   EXPECT_NE(ReadAll(peer).find("at most 200 bytes"), std::string::npos);
   ::close(peer);
 }
@@ -170,6 +173,25 @@ TEST_F(InspectTest, SlowPeersAreSentAway) {
     EXPECT_EQ(ReadAll(peer), "");
     ::close(peer);
   }
+}
+
+TEST_F(InspectTest, ALongReliefDoesNotUseUpTheTimeOfOthers) {
+  constexpr auto kPeerTime = std::chrono::seconds(1);
+  Serve({.request_time = kPeerTime});
+  const int early = Connect();
+  EXPECT_TRUE(Ask({{"op", "hello"}}));  // came after it, so it has been accepted
+  large_.before_reclaim = [&](uint64_t) {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable never;
+    const TimePoint end = SteadyClock().Now() + kPeerTime;
+    while (SteadyClock().Now() < end) never.wait_until(lock, end);
+  };
+  EXPECT_TRUE(Ask({{"op", "relieve"}, {"bytes", 650}}));
+  const std::string request = "{\"op\":\"hello\"}\n";
+  ASSERT_EQ(::send(early, request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
+  EXPECT_NE(ReadAll(early).find("weir test"), std::string::npos);
+  ::close(early);
 }
 
 TEST_F(InspectTest, ManyAskAtOnce) {
