@@ -86,7 +86,7 @@ Duration Core::TickByThread(bool by_event) {
   }
   Guard(&BrokerStats::tick_failures, [&] { Relieve(std::nullopt); });
   const std::lock_guard lock(mutex_);
-  bool pressed = state_.tier >= FillTier::kHigh;
+  bool pressed = options_.budget_bytes > 0 && state_.tier >= FillTier::kHigh;  // full pools alone press nobody
   bool emergency = false;
   for (const DeviceView& device : devices_) {
     pressed |= device.is_short || device.mode >= PressureMode::kPressure;
