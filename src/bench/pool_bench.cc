@@ -86,6 +86,7 @@ Result<std::unique_ptr<Pool>> NewPool(uint64_t budget_bytes, uint64_t entries_ma
   options.budget_bytes = budget_bytes;
   options.entries_max = entries_max;
   options.shards = kCacheShards;
+  options.sizes = ValueSizes::kAlike;
   return Pool::Create(std::move(options));
 }
 

@@ -31,7 +31,8 @@ uint32_t ShardsFor(const PoolOptions& options) {
 
 uint64_t ExtentBytesFor(const PoolOptions& options) {
   if (options.extent_bytes != 0) return options.extent_bytes;
-  return std::bit_floor(std::clamp<uint64_t>(options.budget_bytes / 64, 64u << 10, 2 * kMiB));
+  const uint64_t per_budget = options.sizes == ValueSizes::kAlike ? 16 : 256;
+  return std::bit_floor(std::clamp<uint64_t>(options.budget_bytes / per_budget, 64u << 10, 2 * kMiB));
 }
 
 // Room to grow into by SetBudget; slots are 32-bit numbers of 16-byte granules.
@@ -307,6 +308,8 @@ uint64_t Core::Clear() {
     Free(leaving);
   }
   counters_.Add(Count::kErased, removed);
+  extents_.ReleaseEmpty();
+  Trim();
   return removed;
 }
 

@@ -191,6 +191,7 @@ class Core {
   void Survey(Sweep& sweep);
   void EvictLarge(Sweep& sweep);
   void SweepExtents(Sweep& sweep);
+  void MoveTogether(Sweep& sweep, uint32_t visited);
   void DropFrom(uint32_t extent, Sweep& sweep);
   bool MoveOut(uint32_t extent);
   bool MoveLocked(Shard& shard, uint64_t hash, Slot slot, SizeClass size_class);

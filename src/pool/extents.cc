@@ -208,7 +208,7 @@ uint64_t Extents::ReleaseEmpty() {
   return bytes;
 }
 
-bool Extents::BeginDrain(uint32_t i) {
+bool Extents::BeginMoveOut(uint32_t i, std::array<uint64_t, kClassCount>& promised) {
   Extent& extent = extents_[i];
   if (extent.state.load(std::memory_order_acquire) != Extent::State::kInUse) return false;
   Class& owner = classes_[extent.size_class.load(std::memory_order_relaxed)];
@@ -216,8 +216,12 @@ bool Extents::BeginDrain(uint32_t i) {
   // It may have been emptied, and even taken by another class, before the lock was held.
   if (extent.state.load(std::memory_order_relaxed) != Extent::State::kInUse || extent.draining) return false;
   if (&classes_[extent.size_class.load(std::memory_order_relaxed)] != &owner) return false;
+  const uint64_t own = extent.cells - extent.used;
+  uint64_t& cells_promised = promised[extent.size_class.load(std::memory_order_relaxed)];
+  if (owner.free_cells.load(std::memory_order_relaxed) < own + extent.used + cells_promised) return false;
+  cells_promised += extent.used;
   extent.draining = true;
-  owner.free_cells.fetch_sub(extent.cells - extent.used, std::memory_order_relaxed);
+  owner.free_cells.fetch_sub(own, std::memory_order_relaxed);
   if (extent.listed) Unlink(owner.with_room, i);
   return true;
 }

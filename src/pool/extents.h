@@ -78,8 +78,10 @@ class Extents {
   // Returns every empty extent to the system; bytes.
   uint64_t ReleaseEmpty();
 
-  // Extent `i` takes part in no more hand-outs until EndDrain; false: not in use, or being drained already.
-  bool BeginDrain(uint32_t i);
+  // Extent `i` takes part in no more hand-outs until EndDrain, if the other extents of its class have room for what it
+  // holds beside the `promised` cells of that class, which then rise by that. False: they have not, it is not in use, or it
+  // is being drained already.
+  bool BeginMoveOut(uint32_t i, std::array<uint64_t, kClassCount>& promised);
   // True: it was empty, and waits for its next use now.
   bool EndDrain(uint32_t i);
 

@@ -361,6 +361,35 @@ TEST(PoolReclaimTest, ASmallerBudgetIsReachedByInserts) {
   pool->CheckInvariants();
 }
 
+TEST(PoolReclaimTest, MixedSizesFillAShrunkBudget) {
+  auto pool = MakePool(Small(64 * kMiB));
+  uint64_t next = 0;
+  const auto stream = [&](uint64_t bytes) {
+    for (uint64_t sum = 0; sum < bytes; ++next) {
+      const size_t size = 200 + next * 7919 % 7800;
+      ASSERT_TRUE(pool->Insert(KeyOf(next), ValueOf(next, size)).stored());
+      sum += size;
+    }
+  };
+  stream(90 * kMiB);
+  const PoolStats full = pool->Stats();
+  EXPECT_GE(full.entry_bytes, full.mapped_bytes * 85 / 100);
+  for (int round = 0; round < 12; ++round) {
+    pool->Reclaim(4 * kMiB, TimePoint::max());
+    pool->SetBudget(pool->Stats().budget_bytes - 4 * kMiB);
+    stream(4 * kMiB);
+  }
+  stream(40 * kMiB);
+  const PoolStats shrunk = pool->Stats();
+  EXPECT_EQ(shrunk.budget_bytes, 16 * kMiB);
+  EXPECT_LE(shrunk.mapped_bytes, 16 * kMiB);
+  EXPECT_GE(shrunk.entry_bytes, shrunk.budget_bytes * 65 / 100);
+  std::printf("entries fill %.2f of what is mapped, %.2f after the cuts\n",
+              static_cast<double>(full.entry_bytes) / static_cast<double>(full.mapped_bytes),
+              static_cast<double>(shrunk.entry_bytes) / static_cast<double>(shrunk.mapped_bytes));
+  pool->CheckInvariants();
+}
+
 TEST(PoolReclaimTest, LargeValuesGoOneByOne) {
   auto pool = MakePool(Small(32 * kMiB));
   for (uint64_t i = 0; i < 25; ++i) ASSERT_TRUE(pool->Insert(KeyOf(i), ValueOf(i, kMiB)).stored());

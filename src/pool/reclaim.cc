@@ -10,7 +10,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <numeric>
 
 #include "core.h"
 #include "quiescence.h"
@@ -65,10 +64,12 @@ struct Core::Sweep {
   PagedArray<Ranked> ranked;
   uint32_t ranked_count = 0;
   uint32_t level_max = kLevels - 1;  // entries above it stay
-  double depth_max = 1;              // and those that lie deeper in their queue
+  double depth_max_at_level = 1;     // and those of that level that lie deeper in their queue,
+  double depth_max_below = 1;        // and those below it that do
   uint16_t idle_ticks_min = 0;       // and those used more recently
   uint64_t freed_bytes = 0;          // in cells, not yet pages
 
+  double depth_max(uint32_t level) const { return level < level_max ? depth_max_below : depth_max_at_level; }
   bool enough() const { return done->bytes_released >= wanted_bytes; }
 };
 
@@ -104,15 +105,17 @@ void Core::Survey(Sweep& sweep) {
     sweep.ranked[sweep.ranked_count++] = {worth / static_cast<double>(extents_.extent_bytes()), view.taken_order, i};
   }
   std::sort(sweep.ranked.data(), sweep.ranked.data() + sweep.ranked_count);
-  // The young half of each queue is left its chance, and more than that goes only as far as more is wanted.
-  const double total = std::accumulate(level_bytes.begin(), level_bytes.end(), 1.0);
-  const double wanted = std::min(total, static_cast<double>(sweep.wanted_bytes - sweep.done->bytes_released));
-  sweep.depth_max = 0.5 + 0.5 * wanted / total;
+  // Whole levels go, but for the youngest entries, which have had no chance yet; of the last level only as much as is
+  // wanted, oldest first.
+  const double wanted = static_cast<double>(sweep.wanted_bytes - sweep.done->bytes_released);
   double below = 0;
   for (uint32_t level = 0; level < kLevels && below < wanted; ++level) {
-    below += level_bytes[level] * sweep.depth_max;
-    if (level_bytes[level] > 0) sweep.level_max = level;
+    if (level_bytes[level] == 0) continue;
+    sweep.level_max = level;
+    sweep.depth_max_at_level = std::max(0.5, std::min(1.0, (wanted - below) / level_bytes[level] + 0.1));
+    below += level_bytes[level];
   }
+  sweep.depth_max_below = 0.9;
 }
 
 // Tells the sink, frees; bytes that went back by themselves.
@@ -159,7 +162,8 @@ void Core::DropFrom(uint32_t extent, Sweep& sweep) {
       // Only what the index says may be touched: the cell may have another owner by now.
       if (FindLocked(shard, batch[i].key, batch[i].hash) != batch[i].slot) continue;
       Entry* entry = extents_.At(batch[i].slot);
-      if (!is_cold(entry) || shard.queues.DepthOf(entry->link) > sweep.depth_max || !entry->Claim()) continue;
+      if (!is_cold(entry) || shard.queues.DepthOf(entry->link) > sweep.depth_max(LevelOf(entry->link)) || !entry->Claim())
+        continue;
       const Charge charge = ChargeOf(batch[i].slot);
       shard.table.load(std::memory_order_relaxed)->Remove(batch[i].hash, batch[i].slot);
       shard.queues.Remove(batch[i].slot);
@@ -219,9 +223,8 @@ bool Core::MoveLocked(Shard& shard, uint64_t hash, Slot slot, SizeClass size_cla
   return true;
 }
 
-// Moves every entry of the extent into free cells of its class elsewhere. True: it is empty.
+// Moves the entries of an extent that is being drained into free cells of its class elsewhere. True: it is empty.
 bool Core::MoveOut(uint32_t extent) {
-  if (!extents_.BeginDrain(extent)) return false;
   const Extents::View view = extents_.LookDraining(extent);
   std::array<Candidate, kBatch> batch;
   uint64_t moved = 0;
@@ -250,17 +253,32 @@ bool Core::MoveOut(uint32_t extent) {
   return extents_.EndDrain(extent);
 }
 
-// For an insert that needs a whole extent: the one with the fewest entries, if the holes of its class can take them.
+// For an insert that needs a whole extent: the one with the fewest entries, which move into the holes of its class, or are
+// dropped when these do not suffice. False: everything is pinned.
 bool Core::EmptySparsestExtent() {
+  if (extents_.HasEmpty()) return true;
   uint32_t best = kNoExtent;
-  double best_share = 1;
+  uint64_t best_used = 0;
+  bool best_moves = false;
   for (uint32_t i = 0; i < extents_.extent_count(); ++i) {
     const Extents::View view = extents_.Look(i);
-    if (!view.in_use || !extents_.CanMoveOut(view)) continue;
-    const double share = static_cast<double>(view.used) / view.cells;
-    if (share < best_share) best_share = share, best = i;
+    if (!view.in_use) continue;
+    const bool moves = extents_.CanMoveOut(view);
+    const uint64_t used_bytes = view.used * extents_.CellBytes(view.size_class);
+    if (best == kNoExtent || (moves && !best_moves) || (moves == best_moves && used_bytes < best_used)) {
+      best = i, best_used = used_bytes, best_moves = moves;
+    }
   }
-  return extents_.HasEmpty() || (best != kNoExtent && MoveOut(best));
+  if (best == kNoExtent) return false;
+  std::array<uint64_t, kClassCount> promised{};
+  if (best_moves && extents_.BeginMoveOut(best, promised)) return MoveOut(best);
+  Reclaimed done;
+  Sweep sweep;
+  sweep.wanted_bytes = std::numeric_limits<uint64_t>::max();
+  sweep.done = &done;
+  DropFrom(best, sweep);
+  CountEvicted(done.entries, done.bytes_accounted);
+  return extents_.HasEmpty();
 }
 
 // Bytes that went back to the system.
@@ -278,7 +296,7 @@ uint64_t Core::GiveBack(uint64_t bytes, TimePoint deadline, bool for_pressure, R
   for (uint32_t round = 0; !sweep.enough() && !done.deadline_reached; ++round) {
     Survey(sweep);
     // Two rounds did not do: pins hold what is cold, so everything may go.
-    if (round > 1) sweep.level_max = kLevels - 1, sweep.depth_max = 1;
+    if (round > 1) sweep.level_max = kLevels - 1, sweep.depth_max_at_level = sweep.depth_max_below = 1;
     const uint64_t freed_before = sweep.freed_bytes;
     const uint64_t released_before = done.bytes_released;
     SweepExtents(sweep);
@@ -309,13 +327,38 @@ void Core::SweepExtents(Sweep& sweep) {
       break;
     }
   }
-  for (uint32_t i = 0; i < visited && !sweep.enough() && !done.deadline_reached; ++i) {
-    const Extents::View view = extents_.Look(sweep.ranked[i].extent);
-    if (view.in_use && extents_.CanMoveOut(view)) MoveOut(sweep.ranked[i].extent);
-    if (extents_.EmptyCount() >= kExtentsPerRelease) done.bytes_released += extents_.ReleaseEmpty();
-    done.deadline_reached = clock_.Now() >= sweep.deadline;
-  }
+  if (!sweep.enough() && !done.deadline_reached) MoveTogether(sweep, visited);
   done.bytes_released += extents_.ReleaseEmpty();
+}
+
+// Empties as many of the first `visited` extents as are still wanted, those with the fewest entries first. All of them are
+// closed to new entries before the first entry moves, so that none moves twice.
+void Core::MoveTogether(Sweep& sweep, uint32_t visited) {
+  Reclaimed& done = *sweep.done;
+  Ranked* const ranked = sweep.ranked.data();
+  for (uint32_t i = 0; i < visited; ++i) {
+    const Extents::View view = extents_.Look(ranked[i].extent);
+    ranked[i].worth = view.in_use ? static_cast<double>(view.used) / view.cells : std::numeric_limits<double>::infinity();
+  }
+  std::sort(ranked, ranked + visited);
+  std::array<uint64_t, kClassCount> promised{};
+  uint64_t short_bytes = sweep.wanted_bytes - done.bytes_released;
+  short_bytes -= std::min(short_bytes, extents_.EmptyCount() * extents_.extent_bytes());
+  uint32_t closed = 0;
+  for (uint32_t i = 0; i < visited && std::isfinite(ranked[i].worth) && short_bytes != 0; ++i) {
+    if (!extents_.BeginMoveOut(ranked[i].extent, promised)) continue;
+    ranked[closed++].extent = ranked[i].extent;
+    short_bytes -= std::min(short_bytes, extents_.extent_bytes());
+  }
+  for (uint32_t i = 0; i < closed; ++i) {
+    done.deadline_reached |= clock_.Now() >= sweep.deadline;
+    if (done.deadline_reached) {
+      extents_.EndDrain(ranked[i].extent);
+    } else {
+      MoveOut(ranked[i].extent);
+    }
+    if (extents_.EmptyCount() >= kExtentsPerRelease) done.bytes_released += extents_.ReleaseEmpty();
+  }
 }
 
 Reclaimed Core::Reclaim(uint64_t bytes, TimePoint deadline) {
@@ -338,7 +381,7 @@ Reclaimed Core::DropIdle(Duration idle, TimePoint deadline) {
   const auto ticks = std::clamp<Duration::rep>(idle / kTickLength + 1, 1, 30'000);
   Survey(sweep);
   sweep.level_max = kLevels - 1;
-  sweep.depth_max = 1;
+  sweep.depth_max_at_level = sweep.depth_max_below = 1;
   sweep.idle_ticks_min = static_cast<uint16_t>(ticks);
   SweepExtents(sweep);
   CountEvicted(done.entries, done.bytes_accounted);

@@ -188,6 +188,12 @@ struct Evicted {
 // is given up. An exception is contained and counted.
 using EvictionSink = std::function<void(const Evicted& evicted)>;
 
+// What the values of a pool are like; decides the size of its extents.
+enum class ValueSizes : uint8_t {
+  kMixed,  // many sizes: small extents, so that few bytes lie unused when each size needs extents of its own
+  kAlike,  // one or a few sizes: large extents on huge pages, which makes every access faster
+};
+
 struct PoolOptions {
   std::string name = "pool";
   uint64_t budget_bytes = 256ull << 20;
@@ -199,7 +205,8 @@ struct PoolOptions {
   bool adaptive = true;
   // Power of two up to 256; 0: chosen from the budget and the processors.
   uint32_t shards = 0;
-  // Power of two, 64 KiB to 2 MiB; 0: chosen from the budget. The unit in which memory comes and goes.
+  ValueSizes sizes = ValueSizes::kMixed;
+  // Power of two, 64 KiB to 2 MiB; 0: chosen from the budget and the above. The unit in which memory comes and goes.
   uint64_t extent_bytes = 0;
   EvictionSink sink{};
   const Clock* clock = nullptr;  // borrowed; null: the steady clock
@@ -236,7 +243,7 @@ class Pool final : public Reclaimable {
   bool Erase(const PoolKey& key);
   // As Erase, but leaves a pinned entry alone. Bytes given back to the budget; 0: absent or pinned.
   uint64_t EraseUnpinned(const PoolKey& key);
-  // Removes all entries, pinned and kept ones too. Number of entries removed.
+  // Removes all entries, pinned and kept ones too, and returns what memory they leave empty. Number of entries removed.
   uint64_t Clear();
 
   std::string_view name() const override;
