@@ -51,10 +51,10 @@ void Advance(State& state, PressureView& view) {
   view.tier = state.tier;
   for (DeviceView& device : view.devices) {
     State::Device& known = state.devices[device.name];
-    if (const auto level = device.level()) known.mode = NextMode(known.mode, *level);
-    if (const auto headroom = device.headroom_bytes()) {
-      known.is_short = NextShort(known.is_short, *headroom, MarksOf(device, view));
-    }
+    const auto level = device.level();
+    if (!level) continue;  // nothing is claimed without a reading; what was known before waits for the next one
+    known.mode = NextMode(known.mode, *level);
+    known.is_short = NextShort(known.is_short, *device.headroom_bytes(), MarksOf(device, view));
     device.mode = known.mode;
     device.is_short = known.is_short;
   }

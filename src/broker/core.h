@@ -106,7 +106,8 @@ class Core {
   void RunPasses(std::optional<uint64_t> asked_bytes, Relief& relief);
   void Look(Relief& relief);
   void Apply(const Plan& plan, Relief& relief);
-  void ApplyStep(const PlanStep& step, HeldSource& target, uint64_t asked, Relief& relief);
+  void ApplyStep(const PlanStep& step, HeldSource& target, uint64_t asked, uint64_t idle_max, Relief& relief);
+  uint64_t TakeableNow(const HeldSource& target);
   Reclaimed EvictFarthest(HeldSource& target, uint64_t bytes, TimePoint deadline);
   void Judge(Relief& relief, uint64_t used_before, const Headroom& before);
   void Rebalance(const Relief& relief);

@@ -104,6 +104,7 @@ TEST_F(BrokerTest, SurvivesNonsenseFromTheSensor) {
   sensor_.Set([]() -> Headroom { throw std::runtime_error("gone"); });
   broker_->Tick();
   EXPECT_EQ(broker_->Stats().sensor_failures, 1u);
+  EXPECT_TRUE(broker_->accepts_new());
 }
 
 TEST_F(BrokerTest, ExceptionsAreContainedAndCounted) {

@@ -81,17 +81,17 @@ class DevicePlan {
 
   bool by_order(const SourceView& source) const { return view_.workflow_aware && source.ordered; }
 
-  // Entries that nobody used for a while. How much that gives cannot be known or bounded before, so a pool with a
-  // guarantee is left out; its idle entries are also its cheapest and go by price.
+  // Entries that nobody used for a while; how much that gives is not known before.
   void AddIdleSteps(Plan& plan) const {
     const PressureMode mode = device_.mode;
     if (mode != PressureMode::kNormal && mode < PressureMode::kCritical) return;
     for (const SourceView* source : sources_) {
-      if (source->guaranteed_bytes > 0 || source->takeable_bytes() == 0 || by_order(*source)) continue;
+      if (source->takeable_bytes() == 0 || by_order(*source)) continue;
       const bool offload = mode == PressureMode::kCritical && source->offloads;
       plan.steps.push_back({.kind = offload ? StepKind::kOffloadIdle : StepKind::kDropIdle,
                             .source = source->name,
                             .device = device_.name,
+                            .bytes_max = source->takeable_bytes(),
                             .idle = mode == PressureMode::kNormal ? kIdleNormal : kIdleCritical,
                             .price = source->effective_price()});
     }

@@ -248,7 +248,8 @@ TEST(Plan, ModesActAsTheTableSays) {
   };
   EXPECT_TRUE(plan(PressureMode::kRelaxed, 60'000).empty());
   const Plan normal = plan(PressureMode::kNormal, 75'000);
-  ASSERT_EQ(normal.steps.size(), 2u);
+  ASSERT_EQ(normal.steps.size(), 3u);
+  EXPECT_EQ(normal.steps[2].bytes_max, 39'900u);
   EXPECT_EQ(normal.steps[0].kind, StepKind::kDropIdle);
   EXPECT_EQ(normal.steps[0].idle, std::chrono::seconds(120));
   EXPECT_EQ(normal.bytes_wanted, 0u);
@@ -349,7 +350,8 @@ TEST(Plan, AddsUpAndKeepsGuarantees) {
       ASSERT_LE(step.bytes, source->takeable_bytes());
       ASSERT_LE(step.bytes, source->used_bytes - std::min(source->used_bytes, source->guaranteed_bytes));
       const bool by_idle = step.kind == StepKind::kDropIdle || step.kind == StepKind::kOffloadIdle;
-      ASSERT_TRUE(!by_idle || source->guaranteed_bytes == 0);
+      ASSERT_EQ(by_idle ? step.bytes : step.bytes_max, 0u);
+      ASSERT_LE(step.bytes_max, source->takeable_bytes());
     }
     ASSERT_EQ(planned, plan.bytes_planned);
     ASSERT_EQ(AddSaturating(plan.bytes_planned, plan.bytes_short), plan.bytes_wanted);

@@ -129,6 +129,26 @@ TEST_F(RealPools, FarthestEntriesGoAndTheirPagesToo) {
   pool->CheckInvariants();
 }
 
+TEST_F(RealPools, IdleEntriesGoNoFurtherThanTheShare) {
+  ManualClock clock;
+  Make({.clock = &clock});
+  Result<std::unique_ptr<Pool>> pool =
+      Pool::Create({.name = "pool", .budget_bytes = 64 * kMiB, .shards = 2, .extent_bytes = kExtent, .clock = &clock});
+  ASSERT_TRUE(pool);
+  Fill(**pool, 4000, 1);
+  const uint64_t share = (*pool)->Stats().used_bytes() - 3 * kMiB;
+  const Registration a = Register(**pool, {.min_share_bytes = share});
+  clock.Advance(std::chrono::seconds(300));
+  const std::optional<uint64_t> resident = ExactResidentBytes();
+  if (!resident) GTEST_SKIP() << "resident bytes cannot be read here";
+  sensor_.limit_bytes = *resident * 4 / 3;  // three quarters are in use: mode normal
+  const ReliefReport report = broker_->Tick();
+  ASSERT_EQ(report.steps.size(), 1u);
+  EXPECT_EQ(report.steps[0].step.kind, StepKind::kDropIdle);
+  EXPECT_GE(report.total.bytes_released, 3 * kMiB);
+  EXPECT_GE((*pool)->Stats().used_bytes(), share - 2 * kExtent);
+}
+
 TEST_F(RealPools, SinksThatThrowDoNoHarm) {
   Make();
   const auto pool = MakePool("pool", 64 * kMiB, [](const Evicted&) { throw std::runtime_error("no"); });

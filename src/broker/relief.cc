@@ -150,11 +150,20 @@ void Core::Apply(const Plan& plan, Relief& relief) {
     const uint64_t asked = Minus(step.bytes, credit);
     credit -= std::min(credit, step.bytes);
     if (step.bytes > 0 && asked == 0) continue;
-    ApplyStep(step, *target, asked, relief);
+    // Pools change by themselves, and an earlier step may have taken from this one: what is guaranteed is looked at last.
+    const uint64_t takeable = TakeableNow(*target);
+    if (takeable == 0) continue;
+    ApplyStep(step, *target, std::min(asked, takeable), std::min(step.bytes_max, takeable), relief);
   }
 }
 
-void Core::ApplyStep(const PlanStep& step, HeldSource& target, uint64_t asked, Relief& relief) {
+uint64_t Core::TakeableNow(const HeldSource& target) {
+  uint64_t used = 0;
+  Guard(&BrokerStats::source_failures, [&] { used = target.source->pool.Stats().used_bytes(); });
+  return Minus(used, target.view.guaranteed_bytes);
+}
+
+void Core::ApplyStep(const PlanStep& step, HeldSource& target, uint64_t asked, uint64_t idle_max, Relief& relief) {
   Reclaimed done;
   switch (step.kind) {
     case StepKind::kFarthestFirst: done = EvictFarthest(target, asked, relief.deadline); break;
@@ -163,7 +172,8 @@ void Core::ApplyStep(const PlanStep& step, HeldSource& target, uint64_t asked, R
       break;
     case StepKind::kDropIdle:
     case StepKind::kOffloadIdle:
-      Guard(&BrokerStats::source_failures, [&] { done = target.source->pool.DropIdle(step.idle, relief.deadline); });
+      Guard(&BrokerStats::source_failures,
+            [&] { done = target.source->pool.DropIdle(step.idle, idle_max, relief.deadline); });
       break;
   }
   relief.credit[step.device] = AddSaturating(relief.credit[step.device], Minus(done.bytes_released, asked));

@@ -80,6 +80,7 @@ Json StepJson(const PlanStep& step) {
       {"pool", step.source},
       {"device", step.device.empty() ? Json() : Json(step.device)},
       {"bytes", idle ? Json() : Json(step.bytes)},
+      {"bytes_max", idle ? Json(step.bytes_max) : Json()},
       {"idle_ms", idle ? Json(Milliseconds(step.idle)) : Json()},
       {"price_us_per_byte", step.price},
   };

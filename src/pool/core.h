@@ -106,7 +106,7 @@ class Core {
   PoolStats Stats() const;
   double PricePerByte() const;
   Reclaimed Reclaim(uint64_t bytes, TimePoint deadline);
-  Reclaimed DropIdle(Duration idle, TimePoint deadline);
+  Reclaimed DropIdle(Duration idle, uint64_t bytes_max, TimePoint deadline);
   void SetBudget(uint64_t bytes) { budget_.store(bytes, std::memory_order_relaxed); }
   void SetPolicy(EvictionPolicy policy);
   uint64_t CountPinned() const;

@@ -81,7 +81,9 @@ std::string_view Pool::name() const { return core_->name(); }
 PoolStats Pool::Stats() const { return core_->Stats(); }
 double Pool::PricePerByte() const { return core_->PricePerByte(); }
 Reclaimed Pool::Reclaim(uint64_t bytes, TimePoint deadline) { return core_->Reclaim(bytes, deadline); }
-Reclaimed Pool::DropIdle(Duration idle, TimePoint deadline) { return core_->DropIdle(idle, deadline); }
+Reclaimed Pool::DropIdle(Duration idle, uint64_t bytes_max, TimePoint deadline) {
+  return core_->DropIdle(idle, bytes_max, deadline);
+}
 void Pool::SetBudget(uint64_t bytes) { core_->SetBudget(bytes); }
 void Pool::SetPolicy(EvictionPolicy policy) { core_->SetPolicy(policy); }
 uint64_t Pool::CountPinned() const { return core_->CountPinned(); }

@@ -344,7 +344,7 @@ TEST(PoolReclaimTest, DropsWhatIsIdle) {
   pool->Stats();
   for (uint64_t i = 0; i < 1000; i += 4) pool->Get(KeyOf(i));
   clock.Advance(std::chrono::seconds(100));
-  const Reclaimed back = pool->DropIdle(std::chrono::seconds(120), TimePoint::max());
+  const Reclaimed back = pool->DropIdle(std::chrono::seconds(120), UINT64_MAX, TimePoint::max());
   EXPECT_EQ(back.entries, 750u);
   for (uint64_t i = 0; i < 1000; ++i) EXPECT_EQ(pool->Contains(KeyOf(i)), i % 4 == 0) << i;
   pool->CheckInvariants();

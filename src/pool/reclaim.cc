@@ -369,11 +369,12 @@ Reclaimed Core::Reclaim(uint64_t bytes, TimePoint deadline) {
   return done;
 }
 
-Reclaimed Core::DropIdle(Duration idle, TimePoint deadline) {
+Reclaimed Core::DropIdle(Duration idle, uint64_t bytes_max, TimePoint deadline) {
   UpdateTick();
   Reclaimed done;
+  if (bytes_max == 0) return done;
   Sweep sweep;
-  sweep.wanted_bytes = std::numeric_limits<uint64_t>::max();
+  sweep.wanted_bytes = bytes_max;
   sweep.deadline = deadline;
   sweep.for_pressure = true;
   sweep.done = &done;

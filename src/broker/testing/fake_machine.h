@@ -161,11 +161,11 @@ class FakePool final : public Reclaimable {
     static_cast<void>(deadline);
     return done;
   }
-  Reclaimed DropIdle(Duration idle, TimePoint) override {
+  Reclaimed DropIdle(Duration idle, uint64_t bytes_max, TimePoint) override {
     const std::lock_guard lock(mutex_);
     idle_asked.push_back(idle);
     Reclaimed done;
-    for (auto at = entries_.begin(); at != entries_.end();) {
+    for (auto at = entries_.begin(); at != entries_.end() && done.bytes_released < bytes_max;) {
       const auto here = at++;
       if (!here->second.pinned && here->second.idle >= idle) Give(here, done);
     }

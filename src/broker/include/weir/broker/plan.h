@@ -107,9 +107,10 @@ struct PlanStep {
   StepKind kind = StepKind::kReclaim;
   std::string source{};
   std::string device{};
-  uint64_t bytes = 0;  // to give back; 0 for the idle steps, whose yield nobody knows before
-  Duration idle{0};    // of the idle steps
-  double price = 0;    // per byte, with priority, when the plan was made
+  uint64_t bytes = 0;      // to give back; 0 for the idle steps, whose yield nobody knows before
+  uint64_t bytes_max = 0;  // of the idle steps: never more than this
+  Duration idle{0};        // of the idle steps
+  double price = 0;        // per byte, with priority, when the plan was made
 };
 
 // Steps are done in order. What idle steps give is taken off the steps that follow on the same device.

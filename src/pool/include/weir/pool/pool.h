@@ -250,7 +250,7 @@ class Pool final : public Reclaimable {
   PoolStats Stats() const override;
   double PricePerByte() const override;
   Reclaimed Reclaim(uint64_t bytes, TimePoint deadline) override;
-  Reclaimed DropIdle(Duration idle, TimePoint deadline) override;
+  Reclaimed DropIdle(Duration idle, uint64_t bytes_max, TimePoint deadline) override;
   void SetBudget(uint64_t bytes) override;
   void SetPolicy(EvictionPolicy policy);
 

@@ -81,8 +81,9 @@ class Reclaimable {
   // Gives up entries, cheapest first, until at least `bytes` are back with the system, everything that remains is
   // pinned, or the deadline has passed. Never touches a pinned entry.
   virtual Reclaimed Reclaim(uint64_t bytes, TimePoint deadline) = 0;
-  // Gives up every unpinned entry that was not used for `idle`. Ages are as fine as the calls of Stats() are frequent.
-  virtual Reclaimed DropIdle(Duration idle, TimePoint deadline) = 0;
+  // Gives up unpinned entries that were not used for `idle`, cheapest first: all of them, or until `bytes_max` are back with
+  // the system, to a whole extent. Ages are as fine as the calls of Stats() are frequent.
+  virtual Reclaimed DropIdle(Duration idle, uint64_t bytes_max, TimePoint deadline) = 0;
   // Takes effect at once for new entries; what is over the new budget goes by Reclaim or by the next inserts.
   virtual void SetBudget(uint64_t bytes) = 0;
 };
