@@ -201,23 +201,44 @@ pub fn run_reads<E: Engine>(case: &str, operations: &Operations, figures: &Figur
 const QUIET: usize = 1;
 const SHRINKING: usize = 2;
 
-// Per phase the worst get in microseconds and the number of gets.
-fn time_gets<E: Engine>(engine: &E, keys: &[u64], phase: &AtomicUsize, stopped: &AtomicBool) -> ([f64; 3], [u64; 3], u64) {
-    let (mut worst, mut gets, mut reader) = ([0f64; 3], [0u64; 3], Reader::default());
+// How often the kernel took the processor from this thread.
+fn thread_preemptions() -> i64 {
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, &mut usage) };
+    usage.ru_nivcsw
+}
+
+// Per phase the worst get in microseconds, of all and of those during which the thread kept its processor; the number of
+// gets; and of wrong values.
+#[derive(Default)]
+struct TimedGets {
+    worst: [f64; 3],
+    worst_running: [f64; 3],
+    gets: [u64; 3],
+    wrong: u64,
+}
+
+fn time_gets<E: Engine>(engine: &E, keys: &[u64], phase: &AtomicUsize, stopped: &AtomicBool) -> TimedGets {
+    let (mut timed, mut reader) = (TimedGets::default(), Reader::default());
     let mut i = 0u64;
     while !stopped.load(Ordering::Relaxed) {
         let key = keys[(i.wrapping_mul(0x9e3779b97f4a7c15) % keys.len() as u64) as usize];
         let before = phase.load(Ordering::Relaxed);
+        let preempted = thread_preemptions();
         let start = Instant::now();
         engine.get(key, &mut |bytes| reader.read(key, bytes));
         let took = start.elapsed().as_nanos() as f64 * 1e-3;
         let now = before.max(phase.load(Ordering::Relaxed));
-        worst[now] = worst[now].max(took);
-        gets[now] += 1;
+        timed.worst[now] = timed.worst[now].max(took);
+        if thread_preemptions() == preempted {
+            timed.worst_running[now] = timed.worst_running[now].max(took);
+        }
+        timed.gets[now] += 1;
         i += 1;
     }
     black_box(reader.sum);
-    (worst, gets, reader.wrong)
+    timed.wrong = reader.wrong;
+    timed
 }
 
 pub fn run_shrink<E: Engine>(operations: &Operations, figures: &Figures) {
@@ -248,7 +269,7 @@ pub fn run_shrink<E: Engine>(operations: &Operations, figures: &Figures) {
         let seconds = start.elapsed().as_secs_f64();
         let resident_after = resident_bytes() as f64;
         stopped.store(true, Ordering::Relaxed);
-        let (worst, gets, wrong) = other.join().unwrap();
+        let timed = other.join().unwrap();
         if !done {
             eprintln!("{}: its capacity cannot be changed; no figures of shrink", E::NAME);
             return;
@@ -263,12 +284,13 @@ pub fn run_shrink<E: Engine>(operations: &Operations, figures: &Figures) {
         figures.emit("rss_before", resident_before / MIB, "MiB");
         figures.emit("rss_after", resident_after / MIB, "MiB");
         figures.emit("give_back", share(resident_after), "%");
-        figures.emit("worst_get", worst[SHRINKING], "us");
-        figures.emit("worst_get_quiet", worst[QUIET], "us");
-        figures.emit("gets_meanwhile", gets[SHRINKING] as f64, "gets");
+        figures.emit("worst_get", timed.worst[SHRINKING], "us");
+        figures.emit("worst_get_running", timed.worst_running[SHRINKING], "us");
+        figures.emit("worst_get_quiet", timed.worst[QUIET], "us");
+        figures.emit("gets_meanwhile", timed.gets[SHRINKING] as f64, "gets");
         unsafe { libc::malloc_trim(0) };
         figures.emit("give_back_trim", share(resident_bytes() as f64), "%");
-        figures.emit("wrong", (reader.wrong + wrong) as f64, "values");
+        figures.emit("wrong", (reader.wrong + timed.wrong) as f64, "values");
     });
     black_box(reader.sum);
 }
