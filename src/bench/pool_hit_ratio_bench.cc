@@ -99,7 +99,8 @@ Status RunSize(const KeyTrace& trace, uint32_t entries, const Rows& rows) {
     bool adaptive;
   };
   std::vector<Setting> settings;
-  for (const EvictionPolicy policy : {EvictionPolicy::kS3Fifo, EvictionPolicy::kClock, EvictionPolicy::kCar}) {
+  for (const EvictionPolicy policy :
+       {EvictionPolicy::kS3Fifo, EvictionPolicy::kClock, EvictionPolicy::kCar, EvictionPolicy::kDuel}) {
     settings.push_back({fmt::format("pool {}", PolicyName(policy)), policy, false});
   }
   settings.push_back({"pool adaptive", EvictionPolicy::kS3Fifo, true});

@@ -5,9 +5,9 @@
 //   extents   the cells, shared by all shards (a lock per size class)
 //   pages     what the kernel gave
 // The byte budget is one for all shards: a shard that has more than its part gives its victims first.
-// Order of locks: shard, then size class, then the spare extents. WaitForReaders() is called with none of them held.
-// core.cc: look-up and removal; store.cc: room and insertion; load.cc: single flight; reclaim.cc: giving memory back;
-// figures.cc: what it says of itself.
+// Order of locks: policy, then shard, then size class, then the spare extents; the sampler's is taken with none held.
+// WaitForReaders() is called with none of them held. core.cc: look-up and removal; store.cc: room and insertion; load.cc:
+// single flight; reclaim.cc: giving memory back; figures.cc: what it says of itself.
 
 #include <array>
 #include <atomic>
@@ -24,6 +24,7 @@
 #include "flight.h"
 #include "index.h"
 #include "pages.h"
+#include "shadow.h"
 #include "weir/base/clock.h"
 #include "weir/pool/pool.h"
 
@@ -44,7 +45,6 @@ class EntryView {
   uint64_t Bytes(Slot slot) const;
   uint64_t Hash(Slot slot) const { return HashOf(extents_->At(slot)->key()); }
   bool Claim(Slot slot) const { return extents_->At(slot)->Claim(); }
-  void Prefetch(Slot slot) const { __builtin_prefetch(extents_->At(slot), 1); }
 
  private:
   const Extents* extents_;
@@ -107,7 +107,7 @@ class Core {
   double PricePerByte() const;
   Reclaimed Reclaim(uint64_t bytes, TimePoint deadline);
   Reclaimed DropIdle(Duration idle, uint64_t bytes_max, TimePoint deadline);
-  void SetBudget(uint64_t bytes) { budget_.store(bytes, std::memory_order_relaxed); }
+  void SetBudget(uint64_t bytes);
   void SetPolicy(EvictionPolicy policy);
   uint64_t CountPinned() const;
   void CheckInvariants() const;
@@ -145,8 +145,20 @@ class Core {
   }
   uint64_t FreeBody(Slot slot);
   void FreeDetached(Entry* entry);
-  void ObserveLookup(uint64_t) {}
-  void ObserveInsert(uint64_t, uint64_t) {}
+  Pin Find(const PoolKey& key, const Hashed& place);
+  // For the sampler, which may find that another policy would do better; that one comes into force with an insertion.
+  void ObserveLookup(uint64_t hash, const Pin& pin) {
+    if (sampler_ != nullptr && sampler_->Sampled(hash)) TellSampler(hash, pin ? pin.charged_bytes() : 0, false);
+  }
+  void ObserveInsert(uint64_t hash, uint64_t bytes) {
+    if (sampler_ == nullptr) return;
+    if (sampler_->Sampled(hash)) TellSampler(hash, bytes, true);
+    if (sampler_->Best() != policy_.load(std::memory_order_relaxed)) FollowSampler();
+  }
+  void TellSampler(uint64_t hash, uint64_t bytes, bool stored);
+  void FollowSampler();
+  void LimitSampler();
+  void ChangePolicyLocked(EvictionPolicy policy);
 
   // store.cc
   struct Room {
@@ -219,9 +231,12 @@ class Core {
   std::atomic<uint64_t> loading_{0};
   std::atomic<uint64_t> waiting_{0};
   std::atomic<uint64_t> entries_total_{0};  // kept only when entries_max is set
+  std::mutex policy_mutex_;                 // held while the shards change over
   std::atomic<EvictionPolicy> policy_;
+  std::unique_ptr<ShadowSampler> sampler_;  // null: not adaptive
   mutable std::atomic<uint16_t> tick_{0};
   std::atomic<uint32_t> victim_turn_{0};
+  std::atomic<uint64_t> part_bytes_{0};  // of entries, in an average shard, a little while ago
   mutable Counters counters_;
 };
 

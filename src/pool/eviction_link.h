@@ -54,6 +54,6 @@ static_assert(sizeof(EvictionLink) == 8);
 //   uint64_t Bytes(Slot) const;      what the entry is charged
 //   uint64_t Hash(Slot) const;       HashOf(key), stable while the entry lives
 //   bool Claim(Slot) const;          false: pinned, ask again later; true: nobody can pin it any more, it is the caller's
-//   void Prefetch(Slot) const;
+// All but Claim are cheap and may be asked about any entry that is in a queue.
 
 }  // namespace weir::pool

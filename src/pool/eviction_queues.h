@@ -5,9 +5,9 @@
 // ghosts, so that another policy is another rule over the same queues. A hit moves nothing: it raises EvictionLink::uses,
 // and Evict looks at it when the entry comes up.
 //   kClock   enters main; a used entry gets a second chance. What an earlier rule left in small comes up in turns with main.
-//   kS3Fifo  enters small, or main when a ghost knows it; small gives way while it holds a 16th of the bytes or more; from
-//            small, an entry used twice goes to main and another one leaves; in main, a use buys a round. Unlike the
-//            published rule, ghosts remember what leaves main as well.
+//   kS3Fifo  enters small, or main when a ghost knows it; small gives way while it holds a twelfth of the bytes or more;
+//            from small, an entry used twice goes to main and another one leaves; in main, a use buys a round. Unlike the
+//            published rule, ghosts remember what leaves main as well; two in three that return from there go to main.
 //   kCar     as CAR: small is T1, main is T2, ghosts B1 and B2, and a target for T1 that their hits move; the capacity is
 //            what is resident now.
 //   kDuel    enters small, a 64th of the bytes, unless main has room. An entry of small that was used, or that a ghost
@@ -55,10 +55,12 @@ class EvictionQueues {
       Class& c = classes_[price_class];
       const uint32_t seen = FindGhost(slot);
       const bool known = seen != Ghost::kNotFound;
-      queue = QueueOfNew(c, known);
+      const bool on_trial = known && IsOnTrial(ghost_.ListAt(seen));
+      queue = QueueOfNew(c, known && !on_trial);
       if (!Reserve(RingOf(c, queue))) return false;
       if (known) {
         uses = policy_ == EvictionPolicy::kDuel ? 1 : 0;
+        if (policy_ == EvictionPolicy::kS3Fifo && ghost_.ListAt(seen) == Ghost::kFromMain) ++main_returns_;
         if (policy_ == EvictionPolicy::kCar) Adapt(c, ghost_.ListAt(seen), entries_.Bytes(slot));
         ghost_.Forget(seen);
       }
@@ -202,8 +204,8 @@ class EvictionQueues {
   // How many candidates ahead memory is fetched; a step takes about a tenth of a cache miss.
   static constexpr uint32_t kHeadersAhead = 8;
   static constexpr uint32_t kGhostsAhead = 3;
-  // One part in so many. The published tenth is no better on any trace we have, and scans cost it more.
-  static constexpr uint64_t kSmallShare = 16;
+  static constexpr uint64_t kSmallShare = 12;  // one part in so many
+  static constexpr uint64_t kReturnsPerTrial = 3;
   static constexpr uint64_t kSmallShareInDuel = 64;
   static constexpr uint8_t kUsesToMain = 2;
   static constexpr uint32_t kStampsPerPrice = 256;
@@ -249,6 +251,12 @@ class EvictionQueues {
       case EvictionPolicy::kCar: break;
     }
     return known ? Queue::kMain : Queue::kSmall;
+  }
+
+  // Keys that return after they left main belong to a working set that main should hold, or to a loop that no queue can
+  // hold. One in three has to prove itself in small again, which costs the first little and gains most of the second.
+  bool IsOnTrial(Ghost::List list) const {
+    return policy_ == EvictionPolicy::kS3Fifo && list == Ghost::kFromMain && main_returns_ % kReturnsPerTrial == 0;
   }
 
   // The queue whose front is the next candidate. REQUIRES: the class is not empty.
@@ -408,7 +416,8 @@ class EvictionQueues {
   EvictionPolicy policy_;
   uint64_t small_entries_ = 0;
   uint64_t main_entries_ = 0;
-  uint64_t inflation_ = 0;  // L in 1/256 of the price of class 0; may wrap, only differences count
+  uint64_t main_returns_ = 0;  // kS3Fifo: keys that a ghost of main knew
+  uint64_t inflation_ = 0;     // L in 1/256 of the price of class 0; may wrap, only differences count
 };
 
 }  // namespace weir::pool

@@ -33,7 +33,6 @@ struct View {
   uint64_t Bytes(Slot slot) const { return headers[slot].bytes; }
   uint64_t Hash(Slot slot) const { return headers[slot].hash; }
   bool Claim(Slot slot) const { return !headers[slot].pinned; }
-  void Prefetch(Slot) const {}
 };
 
 struct Load {

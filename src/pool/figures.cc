@@ -48,6 +48,10 @@ void Core::CheckInvariants() const {
   extents_.CheckInvariants();
   uint64_t expected_mapped = extents_.mapped_bytes();
   uint64_t entries = 0;
+  if (sampler_ != nullptr) {
+    sampler_->CheckInvariants();
+    expected_mapped += sampler_->mapped_bytes();
+  }
   for (uint32_t i = 0; i < shard_count_; ++i) {
     const Shard& shard = shards_[i];
     shard.queues.CheckInvariants();

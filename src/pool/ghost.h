@@ -105,7 +105,8 @@ class Ghost {
     return cell != 0 && ((of.tick - cell) & kTickMask) < of.window;
   }
   uint64_t Buckets() const { return cells_.size() / kCellsPerBucket; }
-  uint64_t BucketIndex(uint64_t hash) const { return (hash >> 32) * Buckets() >> 32; }
+  // All keys of a shard share their highest bits, so these alone would not do.
+  uint64_t BucketIndex(uint64_t hash) const { return (hash * 0x9E3779B97F4A7C15u >> 32) * Buckets() >> 32; }
   const uint32_t* BucketOf(uint64_t hash) const { return cells_.data() + BucketIndex(hash) * kCellsPerBucket; }
   uint32_t* BucketOf(uint64_t hash) { return cells_.data() + BucketIndex(hash) * kCellsPerBucket; }
 

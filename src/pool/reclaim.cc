@@ -393,6 +393,7 @@ Reclaimed Core::DropIdle(Duration idle, uint64_t bytes_max, TimePoint deadline) 
 // An index that lost most of its entries goes on in a smaller table, and empty queues give up their pages. Bytes.
 uint64_t Core::Trim() {
   const uint64_t before = pages_.mapped_bytes();
+  bool empty = true;
   for (uint32_t i = 0; i < shard_count_; ++i) {
     Shard& shard = shards_[i];
     std::unique_ptr<IndexTable> retired;
@@ -401,6 +402,7 @@ uint64_t Core::Trim() {
       shard.queues.Trim();
       IndexTable* table = shard.table.load(std::memory_order_relaxed);
       const uint64_t entries = shard.entries.load(std::memory_order_relaxed);
+      empty = empty && entries == 0;
       if (table == nullptr) continue;
       if (entries == 0) {
         shard.table.store(nullptr, std::memory_order_release);
@@ -411,6 +413,7 @@ uint64_t Core::Trim() {
     }
     if (retired != nullptr) WaitForReaders();
   }
+  if (empty && sampler_ != nullptr) sampler_->Release();
   const uint64_t after = pages_.mapped_bytes();
   return before > after ? before - after : 0;
 }

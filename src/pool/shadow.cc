@@ -35,7 +35,6 @@ struct View {
   uint64_t Bytes(Slot slot) const { return (*shadows)[slot].bytes; }
   uint64_t Hash(Slot slot) const { return (*shadows)[slot].hash; }
   bool Claim(Slot) const { return true; }
-  void Prefetch(Slot) const {}
 };
 
 }  // namespace
@@ -86,8 +85,8 @@ class ShadowSampler::Simulation {
     }
   }
 
-  void StartAfresh() { evicted_ = false; }
-  bool full() const { return evicted_; }  // has evicted since StartAfresh
+  void ExpectMore() { evicted_ = false; }
+  bool full() const { return evicted_; }  // has evicted since ExpectMore
   size_t size() const { return queues_.size(); }
   uint64_t mapped_bytes() const { return queues_.mapped_bytes() + shadows_.mapped_bytes() + index_.mapped_bytes(); }
   void CheckInvariants() const { queues_.CheckInvariants(); }
@@ -159,16 +158,14 @@ class ShadowSampler::Simulation {
 };
 
 ShadowSampler::ShadowSampler(Pages& pages, EvictionPolicy policy)
-    : best_(policy), until_judgement_(kLookupsPerJudgement), led_(policy) {
-  for (uint32_t p = 0; p < kPolicies; ++p) {
-    simulations_[p] = std::make_unique<Simulation>(pages, static_cast<EvictionPolicy>(p));
-  }
+    : best_(policy), pages_(pages), until_judgement_(kLookupsPerJudgement), led_(policy) {
+  StartAfresh();
 }
 ShadowSampler::~ShadowSampler() = default;
 
 void ShadowSampler::Lookup(uint64_t hash, uint64_t bytes) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock() || !Sampled(hash)) return;
+  if (!lock.owns_lock() || is_off() || !Sampled(hash)) return;
   uint32_t hit_by = 0;
   bool full = true;
   for (uint32_t p = 0; p < kPolicies; ++p) {
@@ -185,7 +182,7 @@ void ShadowSampler::Lookup(uint64_t hash, uint64_t bytes) {
 
 void ShadowSampler::Admit(uint64_t hash, uint64_t bytes) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock() || !Sampled(hash)) return;
+  if (!lock.owns_lock() || is_off() || !Sampled(hash)) return;
   uint32_t present = 0;
   for (uint32_t p = 0; p < kPolicies; ++p) present |= uint32_t{simulations_[p]->Holds(hash)} << p;
   Store(hash, bytes, present);
@@ -193,12 +190,10 @@ void ShadowSampler::Admit(uint64_t hash, uint64_t bytes) {
 
 void ShadowSampler::Store(uint64_t hash, uint64_t bytes, uint32_t present) {
   const double share = static_cast<double>(capacity_.load(std::memory_order_relaxed)) * rate();
-  bool crowded = false;
   for (uint32_t p = 0; p < kPolicies; ++p) {
     if ((present >> p & 1) == 0) simulations_[p]->Store(hash, std::max<uint64_t>(1, bytes), static_cast<uint64_t>(share));
-    crowded = crowded || simulations_[p]->size() >= kShadowsMax;
   }
-  if (crowded) SetThreshold(threshold_.load(std::memory_order_relaxed) >> 1);
+  if (IsCrowded()) SetThreshold(threshold_.load(std::memory_order_relaxed) >> 1);
 }
 
 void ShadowSampler::SetThreshold(uint32_t threshold) {
@@ -232,18 +227,48 @@ void ShadowSampler::Judge() {
   lookups_ *= kFade;
 
   bool few = threshold_.load(std::memory_order_relaxed) != ~0u;
-  for (const auto& s : simulations_) few = few && s->size() < kShadowsMax / 5;
+  for (const auto& s : simulations_) few = few && s->size() < shadows_max_ / 5;
   if (!few) return;
   SetThreshold(threshold_.load(std::memory_order_relaxed) << 1 | 1);
-  for (const auto& s : simulations_) s->StartAfresh();
+  for (const auto& s : simulations_) s->ExpectMore();
 }
 
 void ShadowSampler::SetPolicy(EvictionPolicy policy) {
   const std::unique_lock lock(mutex_);
   best_.store(policy, std::memory_order_relaxed);
-  led_ = policy;
+  ForgetHits();
+}
+
+void ShadowSampler::ForgetHits() {
+  led_ = Best();
   hits_of_set_.fill(0);
   lookups_ = 0;
+  until_judgement_ = kLookupsPerJudgement;
+}
+
+void ShadowSampler::StartAfresh() {
+  for (uint32_t p = 0; p < kPolicies; ++p) {
+    simulations_[p] = std::make_unique<Simulation>(pages_, static_cast<EvictionPolicy>(p));
+  }
+  threshold_.store(is_off() ? 0 : ~0u, std::memory_order_relaxed);
+  ForgetHits();
+}
+
+void ShadowSampler::Release() {
+  const std::unique_lock lock(mutex_);
+  StartAfresh();
+}
+
+void ShadowSampler::SetShadowsMax(uint64_t shadows) {
+  const std::unique_lock lock(mutex_);
+  const bool was_off = is_off();
+  shadows_max_ = static_cast<uint32_t>(std::min<uint64_t>(shadows, kShadowsMax));
+  if (is_off() != was_off) return StartAfresh();
+  while (!is_off() && IsCrowded()) SetThreshold(threshold_.load(std::memory_order_relaxed) >> 1);
+}
+
+bool ShadowSampler::IsCrowded() const {
+  return std::any_of(simulations_.begin(), simulations_.end(), [this](const auto& s) { return s->size() >= shadows_max_; });
 }
 
 uint64_t ShadowSampler::mapped_bytes() const {

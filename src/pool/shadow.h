@@ -3,12 +3,12 @@
 //
 // The sample is chosen by hash, so every use of a sampled key is seen (Waldspurger et al., "Cache modeling and optimization
 // using miniature simulations", ATC 2017). Each policy runs on it in a simulation of keys and sizes alone, with the same
-// share of the pool's resident bytes, over the pool's own EvictionQueues. The share halves when a simulation holds
-// kShadowsMax entries and doubles when all hold few, so that pools of any size are judged by some thousand entries; a small
+// share of the pool's resident bytes, over the pool's own EvictionQueues. The share halves when a simulation holds as many
+// entries as it may and doubles when all hold few, so that pools of any size are judged by some thousand entries; a small
 // pool is simulated whole. Another policy is best only once it leads by a clear margin, by more than chance explains, in two
 // judgements in a row.
 //
-// Memory: about 40 bytes a sampled entry and policy, 600 KiB at most; what the system refuses makes the sample smaller.
+// Memory: kBytesPerShadow a sampled entry, 600 KiB at most; what the system refuses makes the sample smaller.
 // Threads: any; a sampled call that would have to wait for another one is dropped.
 
 #include <array>
@@ -26,7 +26,9 @@ namespace weir::pool {
 class ShadowSampler {
  public:
   static constexpr uint32_t kPolicies = 4;
+  // Sampled entries at most, and what one costs in all simulations together.
   static constexpr uint32_t kShadowsMax = 4095;
+  static constexpr uint32_t kBytesPerShadow = 150;
 
   // `policy`: what the pool runs now.
   ShadowSampler(Pages& pages, EvictionPolicy policy);
@@ -44,6 +46,13 @@ class ShadowSampler {
 
   // The policy that the pool should run: the current one unless another is clearly better.
   EvictionPolicy Best() const { return best_.load(std::memory_order_relaxed); }
+  // Fewer entries than kShadowsMax, for a pool that cannot spare the memory. Below kShadowsMin nothing is sampled, and the
+  // best policy stays what it is.
+  static constexpr uint32_t kShadowsMin = 500;
+  void SetShadowsMax(uint64_t shadows);
+  // Forgets what is sampled and gives its memory back.
+  void Release();
+
   // Somebody else chose the pool's policy; judging starts afresh.
   void SetPolicy(EvictionPolicy policy);
 
@@ -58,15 +67,21 @@ class ShadowSampler {
   static uint32_t Spread(uint64_t hash) { return static_cast<uint32_t>(hash * 0x9FB21C651E98DF25u >> 32); }
   void Store(uint64_t hash, uint64_t bytes, uint32_t present);
   void SetThreshold(uint32_t threshold);
+  bool is_off() const { return shadows_max_ < kShadowsMin; }
+  void StartAfresh();
+  void ForgetHits();
+  bool IsCrowded() const;
   // The policy that leads clearly now, else the current one.
   EvictionPolicy Leader() const;
   void Judge();
 
-  std::atomic<uint32_t> threshold_{~0u};
+  std::atomic<uint32_t> threshold_{~0u};  // read by every call of the pool; what others write lies elsewhere
   std::atomic<EvictionPolicy> best_;
-  std::atomic<uint64_t> capacity_{0};
 
+  alignas(64) std::atomic<uint64_t> capacity_{0};
   mutable std::mutex mutex_;  // guards all below
+  uint32_t shadows_max_ = kShadowsMax;
+  Pages& pages_;
   std::array<std::unique_ptr<Simulation>, kPolicies> simulations_;
   // How often exactly the policies of a set (a bit each) hit, older samples fading.
   std::array<double, 1 << kPolicies> hits_of_set_{};

@@ -124,9 +124,14 @@ Slot Core::EvictOne(uint64_t hash) {
   Slot victim = kNoSlot;
   uint32_t start = home;
   if (shard_count_ > 1) {
-    const uint64_t part = pages_.mapped_bytes() / shard_count_;
+    // What an even part is changes slowly: one eviction in 64 adds it up.
+    if (hash % 64 == 0) {
+      uint64_t all = 0;
+      for (uint32_t i = 0; i < shard_count_; ++i) all += shards_[i].entry_bytes.load(std::memory_order_relaxed);
+      part_bytes_.store(all / shard_count_, std::memory_order_relaxed);
+    }
     const uint64_t own = shards_[home].entry_bytes.load(std::memory_order_relaxed);
-    if (own + own / 8 < part) start = victim_turn_.fetch_add(1, std::memory_order_relaxed);
+    if (own + own / 8 < part_bytes_.load(std::memory_order_relaxed)) start = victim_turn_.fetch_add(1, std::memory_order_relaxed);
   }
   for (uint32_t step = 0; step < shard_count_ && victim == kNoSlot; ++step) {
     victim = EvictFrom(shards_[(start + step) % shard_count_]);
@@ -236,6 +241,7 @@ InsertOutcome Core::Publish(const PoolKey& key, uint64_t hash, Slot slot, const 
 InsertStatus Core::LinkLocked(Shard& shard, uint64_t hash, Slot slot, uint8_t price_class, Leaving& leaving,
                               std::unique_ptr<IndexTable>& retired) {
   Entry* entry = extents_.At(slot);
+  shard.queues.Expect(hash);
   const Slot old = FindLocked(shard, entry->key(), hash);
   if (old == kNoSlot && !GrowIndexLocked(shard, retired)) return InsertStatus::kNoMemory;
   const bool in_place = old != kNoSlot && extents_.At(old)->link.price_class() == price_class &&

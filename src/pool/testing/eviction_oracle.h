@@ -69,7 +69,7 @@ class GhostOracle {
     uint64_t number;
   };
   static uint64_t Fingerprint(uint64_t hash) { return std::max<uint64_t>(1, hash % 65536); }
-  uint64_t Bucket(uint64_t hash) const { return (hash / 4294967296) * (cells_ / 16) / 4294967296; }
+  uint64_t Bucket(uint64_t hash) const { return hash * 0x9E3779B97F4A7C15u / 4294967296 * (cells_ / 16) / 4294967296; }
   bool IsInWindow(const Cell& cell) const { return told_[cell.list] - cell.number < window[cell.list]; }
 
   uint64_t cells_ = 0;
@@ -96,7 +96,9 @@ class EvictionOracle {
     GhostOracle::List list = GhostOracle::kFromSmall;
     SetWindows();
     const bool known = policy_ != EvictionPolicy::kClock && ghost_.Find(hash, list);
-    const Queue queue = QueueOfNew(classes_[price_class], known);
+    bool to_main = known;
+    if (known && policy_ == EvictionPolicy::kS3Fifo && list == GhostOracle::kFromMain) to_main = main_returns_++ % 3 != 0;
+    const Queue queue = QueueOfNew(classes_[price_class], to_main);
     if (known) {
       if (policy_ == EvictionPolicy::kCar) Adapt(classes_[price_class], list, bytes);
       if (policy_ == EvictionPolicy::kDuel) entry.uses = 1;
@@ -208,7 +210,7 @@ class EvictionOracle {
     if (c.queue[kMain].empty()) return kSmall;
     bool small = false;
     if (policy_ == EvictionPolicy::kClock) small = c.small_next;
-    if (policy_ == EvictionPolicy::kS3Fifo) small = c.bytes[kSmall] >= c.all_bytes() / 16;
+    if (policy_ == EvictionPolicy::kS3Fifo) small = c.bytes[kSmall] >= c.all_bytes() / 12;
     if (policy_ == EvictionPolicy::kDuel) small = c.bytes[kSmall] >= c.all_bytes() / 64;
     if (policy_ == EvictionPolicy::kCar) small = c.bytes[kSmall] >= std::max<uint64_t>(1, c.target);
     return small ? kSmall : kMain;
@@ -311,6 +313,7 @@ class EvictionOracle {
   Class classes_[kPriceClasses];
   size_t count_[3] = {0, 0, 0};
   GhostOracle ghost_;
+  uint64_t main_returns_ = 0;
   uint64_t inflation_ = 0;
 };
 
