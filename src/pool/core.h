@@ -7,7 +7,7 @@
 // The byte budget is one for all shards: a shard that has more than its part gives its victims first.
 // Order of locks: policy, then shard, then size class, then the spare extents; the sampler's is taken with none held.
 // WaitForReaders() is called with none of them held. core.cc: look-up and removal; store.cc: room and insertion; load.cc:
-// single flight; reclaim.cc: giving memory back; figures.cc: what it says of itself.
+// single flight; reclaim.cc and compact.cc: giving memory back; figures.cc: what it says of itself.
 
 #include <array>
 #include <atomic>
@@ -182,7 +182,7 @@ class Core {
                           std::unique_ptr<IndexTable>& retired);
   bool GrowIndexLocked(Shard& shard, std::unique_ptr<IndexTable>& retired);
   bool ResizeIndexLocked(Shard& shard, uint64_t buckets, std::unique_ptr<IndexTable>& retired);
-  Slot EvictFrom(Shard& shard);
+  Slot EvictFrom(Shard& shard, uint64_t wanted_for);
   Slot EvictOne(uint64_t hash);
   bool OverCount() const {
     return options_.entries_max != 0 && entries_total_.load(std::memory_order_relaxed) >= options_.entries_max;
@@ -197,7 +197,7 @@ class Core {
   Result<Loaded> Follow(Flight* flight, const LoadOptions& options);
   void Release(Flight* flight);
 
-  // reclaim.cc
+  // reclaim.cc, compact.cc
   struct Sweep;
   uint64_t GiveBack(uint64_t bytes, TimePoint deadline, bool for_pressure, Reclaimed& done);
   void Survey(Sweep& sweep);

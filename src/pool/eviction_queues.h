@@ -127,6 +127,13 @@ class EvictionQueues {
   }
   EvictionPolicy policy() const { return policy_; }
 
+  // The entry that is looked at next, as things stand; kNoSlot: none. For prefetching what its eviction will touch.
+  Slot Next() const {
+    if (in_use_ == 0) return kNoSlot;
+    const Class& c = classes_[NextClass()];
+    return RingOf(c, NextQueue(c)).slots.front();
+  }
+
   // What a byte of the class that would lose next is worth, in units of class 0; infinity: nothing to lose.
   double PriceOfNext() const {
     return in_use_ == 0 ? std::numeric_limits<double>::infinity() : std::ldexp(1.0, NextClass());

@@ -202,8 +202,9 @@ class Session {
 
   void Reclaim() {
     const uint64_t before = model_.evictions;
-    const Reclaimed done = random_() % 2 == 0 ? pool_->Reclaim(random_() % (1u << 20), TimePoint::max())
-                                              : pool_->DropIdle(std::chrono::seconds(random_() % 100 + 2), UINT64_MAX, TimePoint::max());
+    const Reclaimed done = random_() % 2 == 0
+                               ? pool_->Reclaim(random_() % (1u << 20), TimePoint::max())
+                               : pool_->DropIdle(std::chrono::seconds(random_() % 100 + 2), UINT64_MAX, TimePoint::max());
     ASSERT_EQ(done.entries, model_.evictions - before);
   }
 

@@ -8,27 +8,20 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "core.h"
 #include "quiescence.h"
-#include "weir/base/check.h"
+#include "sweep.h"
 
 namespace weir::pool {
 namespace {
 
-constexpr uint32_t kLevelsPerClass = 8;
-constexpr uint32_t kLevels = kPriceClasses * kLevelsPerClass;
 // Cells of an extent that a survey looks at.
 constexpr uint32_t kSamples = 48;
-// Entries that are looked up together, so that their cache misses overlap.
-constexpr uint32_t kBatch = 32;
-// Extents between two waits for readers.
-constexpr uint32_t kExtentsPerRelease = 16;
 constexpr auto kTickLength = std::chrono::seconds(2);
 
-// Entries of one level are worth about the same per byte: by price class, then by use. A place in main is earned by uses.
+// A place in main is earned by uses.
 uint32_t LevelOf(const EvictionLink& link) {
   if (link.price_class() >= kPriceClassNever) return kLevels;
   const uint32_t uses = link.uses.load(std::memory_order_relaxed) + (EvictionQueues<EntryView>::InMain(link) ? 2u : 0u);
@@ -38,40 +31,7 @@ double WorthOf(uint32_t level) {
   return std::ldexp(1.0 + level % kLevelsPerClass, static_cast<int>(level / kLevelsPerClass));
 }
 
-struct Ranked {
-  double worth;  // of what the extent holds, per byte of the extent
-  uint64_t taken_order;
-  uint32_t extent;
-  friend bool operator<(const Ranked& a, const Ranked& b) {
-    return a.worth != b.worth ? a.worth < b.worth : a.taken_order < b.taken_order;
-  }
-};
-
-struct Candidate {
-  Slot slot;
-  PoolKey key;
-  uint64_t hash;
-};
-
 }  // namespace
-
-struct Core::Sweep {
-  uint64_t wanted_bytes = 0;
-  TimePoint deadline = TimePoint::max();
-  bool for_pressure = false;
-  Reclaimed* done = nullptr;
-
-  PagedArray<Ranked> ranked;
-  uint32_t ranked_count = 0;
-  uint32_t level_max = kLevels - 1;  // entries above it stay
-  double depth_max_at_level = 1;     // and those of that level that lie deeper in their queue,
-  double depth_max_below = 1;        // and those below it that do
-  uint16_t idle_ticks_min = 0;       // and those used more recently
-  uint64_t freed_bytes = 0;          // in cells, not yet pages
-
-  double depth_max(uint32_t level) const { return level < level_max ? depth_max_below : depth_max_at_level; }
-  bool enough() const { return done->bytes_released >= wanted_bytes; }
-};
 
 void Core::UpdateTick() const {
   const auto ticks = clock_.Now().time_since_epoch() / kTickLength;
@@ -196,91 +156,6 @@ void Core::EvictLarge(Sweep& sweep) {
   }
 }
 
-// Under the shard's lock: the entry's copy takes its place everywhere. False: pinned, or no cell to go to.
-bool Core::MoveLocked(Shard& shard, uint64_t hash, Slot slot, SizeClass size_class) {
-  Entry* from = extents_.At(slot);
-  if (from->word.load(std::memory_order_acquire) != WordOf(EntryState::kLive)) return false;
-  const Slot target = extents_.Take(size_class);
-  if (target == kNoSlot) return false;
-  Entry* to = extents_.At(target);
-  // Copied while it can still be read and pinned; an entry's bytes never change.
-  const uint64_t unused = from->slack >= kBodyResource ? 0 : from->slack;
-  std::memcpy(to->body(), from->body(), extents_.CellBytes(size_class) - kHeaderBytes - unused);
-  to->set_key(from->key());
-  to->slack = from->slack;
-  if (!from->Claim()) {
-    to->slack = 0;
-    extents_.GiveBack(target, EntryState::kReserved);
-    return false;
-  }
-  to->last_use_tick.store(from->last_use_tick.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  from->link.MoveTo(to->link);
-  shard.queues.Relocate(slot, target);
-  to->Change(EntryState::kReserved, EntryState::kLive);
-  shard.table.load(std::memory_order_relaxed)->Replace(hash, slot, target);
-  from->slack = 0;  // what the body held lives on in the copy
-  extents_.GiveBack(slot, EntryState::kClaimed);
-  return true;
-}
-
-// Moves the entries of an extent that is being drained into free cells of its class elsewhere. True: it is empty.
-bool Core::MoveOut(uint32_t extent) {
-  const Extents::View view = extents_.LookDraining(extent);
-  std::array<Candidate, kBatch> batch;
-  uint64_t moved = 0;
-  for (uint32_t cell = 0; cell < view.fresh;) {
-    uint32_t count = 0;
-    {
-      ReadSection section;
-      for (; cell < view.fresh && count < kBatch; ++cell) {
-        const Slot slot = extents_.CellSlot(extent, view.size_class, cell);
-        const Entry* entry = extents_.At(slot);
-        if (entry->state() != EntryState::kLive) continue;
-        const PoolKey key = entry->key();
-        const Hashed place = Place(key);
-        if (const IndexTable* table = place.shard.table.load(std::memory_order_acquire)) table->PrefetchHome(place.hash);
-        batch[count++] = {slot, key, place.hash};
-      }
-    }
-    for (uint32_t i = 0; i < count; ++i) {
-      Shard& shard = ShardOf(batch[i].hash);
-      std::lock_guard lock(shard.mutex);
-      if (FindLocked(shard, batch[i].key, batch[i].hash) != batch[i].slot) continue;
-      moved += MoveLocked(shard, batch[i].hash, batch[i].slot, view.size_class);
-    }
-  }
-  counters_.Add(Count::kMoved, moved);
-  return extents_.EndDrain(extent);
-}
-
-// For an insert that needs a whole extent: the one with the fewest entries, which move into the holes of its class, or are
-// dropped when these do not suffice. False: everything is pinned.
-bool Core::EmptySparsestExtent() {
-  if (extents_.HasEmpty()) return true;
-  uint32_t best = kNoExtent;
-  uint64_t best_used = 0;
-  bool best_moves = false;
-  for (uint32_t i = 0; i < extents_.extent_count(); ++i) {
-    const Extents::View view = extents_.Look(i);
-    if (!view.in_use) continue;
-    const bool moves = extents_.CanMoveOut(view);
-    const uint64_t used_bytes = view.used * extents_.CellBytes(view.size_class);
-    if (best == kNoExtent || (moves && !best_moves) || (moves == best_moves && used_bytes < best_used)) {
-      best = i, best_used = used_bytes, best_moves = moves;
-    }
-  }
-  if (best == kNoExtent) return false;
-  std::array<uint64_t, kClassCount> promised{};
-  if (best_moves && extents_.BeginMoveOut(best, promised)) return MoveOut(best);
-  Reclaimed done;
-  Sweep sweep;
-  sweep.wanted_bytes = std::numeric_limits<uint64_t>::max();
-  sweep.done = &done;
-  DropFrom(best, sweep);
-  CountEvicted(done.entries, done.bytes_accounted);
-  return extents_.HasEmpty();
-}
-
 // Bytes that went back to the system.
 uint64_t Core::GiveBack(uint64_t bytes, TimePoint deadline, bool for_pressure, Reclaimed& done) {
   Sweep sweep;
@@ -292,6 +167,12 @@ uint64_t Core::GiveBack(uint64_t bytes, TimePoint deadline, bool for_pressure, R
   const uint64_t entries_before = done.entries;
   const uint64_t accounted_before = done.bytes_accounted;
   done.bytes_released += extents_.ReleaseEmpty();
+  if (!sweep.enough()) {
+    // Holes first: nothing is lost by moving together what earlier erasures left.
+    Survey(sweep);
+    MoveTogether(sweep, sweep.ranked_count);
+    done.bytes_released += extents_.ReleaseEmpty();
+  }
   if (!sweep.enough()) EvictLarge(sweep);
   for (uint32_t round = 0; !sweep.enough() && !done.deadline_reached; ++round) {
     Survey(sweep);
@@ -329,36 +210,6 @@ void Core::SweepExtents(Sweep& sweep) {
   }
   if (!sweep.enough() && !done.deadline_reached) MoveTogether(sweep, visited);
   done.bytes_released += extents_.ReleaseEmpty();
-}
-
-// Empties as many of the first `visited` extents as are still wanted, those with the fewest entries first. All of them are
-// closed to new entries before the first entry moves, so that none moves twice.
-void Core::MoveTogether(Sweep& sweep, uint32_t visited) {
-  Reclaimed& done = *sweep.done;
-  Ranked* const ranked = sweep.ranked.data();
-  for (uint32_t i = 0; i < visited; ++i) {
-    const Extents::View view = extents_.Look(ranked[i].extent);
-    ranked[i].worth = view.in_use ? static_cast<double>(view.used) / view.cells : std::numeric_limits<double>::infinity();
-  }
-  std::sort(ranked, ranked + visited);
-  std::array<uint64_t, kClassCount> promised{};
-  uint64_t short_bytes = sweep.wanted_bytes - done.bytes_released;
-  short_bytes -= std::min(short_bytes, extents_.EmptyCount() * extents_.extent_bytes());
-  uint32_t closed = 0;
-  for (uint32_t i = 0; i < visited && std::isfinite(ranked[i].worth) && short_bytes != 0; ++i) {
-    if (!extents_.BeginMoveOut(ranked[i].extent, promised)) continue;
-    ranked[closed++].extent = ranked[i].extent;
-    short_bytes -= std::min(short_bytes, extents_.extent_bytes());
-  }
-  for (uint32_t i = 0; i < closed; ++i) {
-    done.deadline_reached |= clock_.Now() >= sweep.deadline;
-    if (done.deadline_reached) {
-      extents_.EndDrain(ranked[i].extent);
-    } else {
-      MoveOut(ranked[i].extent);
-    }
-    if (extents_.EmptyCount() >= kExtentsPerRelease) done.bytes_released += extents_.ReleaseEmpty();
-  }
 }
 
 Reclaimed Core::Reclaim(uint64_t bytes, TimePoint deadline) {

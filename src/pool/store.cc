@@ -109,12 +109,16 @@ bool Core::MakeRoom(const Wanted& wanted, uint64_t hash, RoomSearch& search) {
 }
 
 // A claimed entry that is in no index and no queue any more; kNoSlot: none can be had from this shard now.
-Slot Core::EvictFrom(Shard& shard) {
+Slot Core::EvictFrom(Shard& shard, uint64_t wanted_for) {
   std::lock_guard lock(shard.mutex);
+  shard.queues.Expect(wanted_for);
   const Slot victim = shard.queues.Evict(kEvictEffort);
   if (victim == kNoSlot) return kNoSlot;
-  shard.table.load(std::memory_order_relaxed)->Remove(HashOf(extents_.At(victim)->key()), victim);
+  IndexTable& table = *shard.table.load(std::memory_order_relaxed);
+  table.Remove(HashOf(extents_.At(victim)->key()), victim);
   UncountLocked(shard, victim);
+  // The next call here will look for that one's bucket.
+  if (const Slot next = shard.queues.Next(); next != kNoSlot) table.PrefetchHome(HashOf(extents_.At(next)->key()));
   return victim;
 }
 
@@ -131,10 +135,11 @@ Slot Core::EvictOne(uint64_t hash) {
       part_bytes_.store(all / shard_count_, std::memory_order_relaxed);
     }
     const uint64_t own = shards_[home].entry_bytes.load(std::memory_order_relaxed);
-    if (own + own / 8 < part_bytes_.load(std::memory_order_relaxed)) start = victim_turn_.fetch_add(1, std::memory_order_relaxed);
+    if (own + own / 8 < part_bytes_.load(std::memory_order_relaxed))
+      start = victim_turn_.fetch_add(1, std::memory_order_relaxed);
   }
   for (uint32_t step = 0; step < shard_count_ && victim == kNoSlot; ++step) {
-    victim = EvictFrom(shards_[(start + step) % shard_count_]);
+    victim = EvictFrom(shards_[(start + step) & (shard_count_ - 1)], hash);
   }
   return victim;
 }
