@@ -9,18 +9,18 @@
 namespace weir::pool {
 namespace {
 
-// Judgements come often enough to follow a change of load and fade slowly enough to outlast its bursts.
-constexpr uint32_t kLookupsPerJudgement = 1024;
-constexpr double kFade = 0.9;
+// Look-ups between judgements; what is older than about 60 judgements has faded.
+constexpr uint32_t kStretch = 256;
+constexpr double kFade = 0.985;
+constexpr double kStretchesMin = 3;
 
-// By how much a policy must lead: in parts of all look-ups, and in standard deviations of the look-ups that only one of the
-// two hits (more than independent look-ups would need, because keys come in runs). kDuel shuts newcomers out, which is
-// dear where it errs.
-struct Lead {
-  double share;
-  double deviations;
-};
-constexpr Lead LeadOf(EvictionPolicy policy) { return policy == EvictionPolicy::kDuel ? Lead{0.02, 6} : Lead{0.01, 5}; }
+// By how much a policy must lead on average: in parts of all look-ups, and in standard errors of that average. The error
+// comes from how the lead varies between stretches, since keys come in runs and loads in phases, which tests that take
+// look-ups for independent mistake for a trend.
+constexpr double kErrors = 2;
+constexpr double ShareOf(EvictionPolicy policy) {
+  return policy == EvictionPolicy::kDuel ? 0.02 : 0.01;  // kDuel shuts newcomers out: dear where it errs
+}
 
 struct Shadow {
   EvictionLink link;
@@ -158,7 +158,7 @@ class ShadowSampler::Simulation {
 };
 
 ShadowSampler::ShadowSampler(Pages& pages, EvictionPolicy policy)
-    : best_(policy), pages_(pages), until_judgement_(kLookupsPerJudgement), led_(policy) {
+    : best_(policy), pages_(pages), until_judgement_(kStretch), led_(policy) {
   StartAfresh();
 }
 ShadowSampler::~ShadowSampler() = default;
@@ -173,8 +173,7 @@ void ShadowSampler::Lookup(uint64_t hash, uint64_t bytes) {
     full = full && simulations_[p]->full();
   }
   if (full) {
-    hits_of_set_[hit_by] += 1;
-    lookups_ += 1;
+    for (uint32_t p = 0; p < kPolicies; ++p) hits_[p] += hit_by >> p & 1;
     if (--until_judgement_ == 0) Judge();
   }
   if (bytes != 0) Store(hash, bytes, hit_by);
@@ -203,28 +202,37 @@ void ShadowSampler::SetThreshold(uint32_t threshold) {
 
 EvictionPolicy ShadowSampler::Leader() const {
   const uint32_t current = static_cast<uint32_t>(Best());
-  std::array<double, kPolicies> hits{};
-  for (uint32_t set = 0; set < hits_of_set_.size(); ++set) {
-    for (uint32_t p = 0; p < kPolicies; ++p) hits[p] += (set >> p & 1) != 0 ? hits_of_set_[set] : 0;
+  uint32_t first = current;
+  for (uint32_t p = 0; p < kPolicies; ++p) {
+    if (leads_[p][current].sum > leads_[first][current].sum) first = p;
   }
-  const uint32_t first = static_cast<uint32_t>(std::max_element(hits.begin(), hits.end()) - hits.begin());
-  double differ = 0;
-  for (uint32_t set = 0; set < hits_of_set_.size(); ++set) {
-    if ((set >> first & 1) != (set >> current & 1)) differ += hits_of_set_[set];
+  if (first == current || stretches_ < kStretchesMin) return Best();
+  const Leads& leads = leads_[first][current];
+  const double mean = leads.sum / stretches_;
+  const double variance = std::max(0.0, leads.squares / stretches_ - mean * mean);
+  const EvictionPolicy policy = static_cast<EvictionPolicy>(first);
+  const bool clear = mean >= ShareOf(policy) * kStretch && mean >= kErrors * std::sqrt(variance / stretches_);
+  return clear ? policy : Best();
+}
+
+void ShadowSampler::EndStretch() {
+  for (uint32_t p = 0; p < kPolicies; ++p) {
+    for (uint32_t q = 0; q < kPolicies; ++q) {
+      const double lead = static_cast<double>(hits_[p]) - static_cast<double>(hits_[q]);
+      leads_[p][q].sum = leads_[p][q].sum * kFade + lead;
+      leads_[p][q].squares = leads_[p][q].squares * kFade + lead * lead;
+    }
   }
-  const double lead = hits[first] - hits[current];
-  const Lead wanted = LeadOf(static_cast<EvictionPolicy>(first));
-  const bool clear = lead > 0 && lead >= wanted.share * lookups_ && lead >= wanted.deviations * std::sqrt(differ);
-  return clear ? static_cast<EvictionPolicy>(first) : Best();
+  stretches_ = stretches_ * kFade + 1;
+  hits_.fill(0);
+  until_judgement_ = kStretch;
 }
 
 void ShadowSampler::Judge() {
-  until_judgement_ = kLookupsPerJudgement;
+  EndStretch();
   const EvictionPolicy leader = Leader();
   if (leader == led_) best_.store(leader, std::memory_order_relaxed);
   led_ = leader;
-  for (double& hits : hits_of_set_) hits *= kFade;
-  lookups_ *= kFade;
 
   bool few = threshold_.load(std::memory_order_relaxed) != ~0u;
   for (const auto& s : simulations_) few = few && s->size() < shadows_max_ / 5;
@@ -241,9 +249,10 @@ void ShadowSampler::SetPolicy(EvictionPolicy policy) {
 
 void ShadowSampler::ForgetHits() {
   led_ = Best();
-  hits_of_set_.fill(0);
-  lookups_ = 0;
-  until_judgement_ = kLookupsPerJudgement;
+  leads_ = {};
+  stretches_ = 0;
+  hits_.fill(0);
+  until_judgement_ = kStretch;
 }
 
 void ShadowSampler::StartAfresh() {

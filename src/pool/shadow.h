@@ -5,8 +5,8 @@
 // using miniature simulations", ATC 2017). Each policy runs on it in a simulation of keys and sizes alone, with the same
 // share of the pool's resident bytes, over the pool's own EvictionQueues. The share halves when a simulation holds as many
 // entries as it may and doubles when all hold few, so that pools of any size are judged by some thousand entries; a small
-// pool is simulated whole. Another policy is best only once it leads by a clear margin, by more than chance explains, in two
-// judgements in a row.
+// pool is simulated whole. Another policy is best only once it leads by a clear margin that the load's own ups and downs do
+// not explain, in two judgements in a row.
 //
 // Memory: kBytesPerShadow a sampled entry, 600 KiB at most; what the system refuses makes the sample smaller.
 // Threads: any; a sampled call that would have to wait for another one is dropped.
@@ -74,6 +74,7 @@ class ShadowSampler {
   // The policy that leads clearly now, else the current one.
   EvictionPolicy Leader() const;
   void Judge();
+  void EndStretch();
 
   std::atomic<uint32_t> threshold_{~0u};  // read by every call of the pool; what others write lies elsewhere
   std::atomic<EvictionPolicy> best_;
@@ -83,9 +84,15 @@ class ShadowSampler {
   uint32_t shadows_max_ = kShadowsMax;
   Pages& pages_;
   std::array<std::unique_ptr<Simulation>, kPolicies> simulations_;
-  // How often exactly the policies of a set (a bit each) hit, older samples fading.
-  std::array<double, 1 << kPolicies> hits_of_set_{};
-  double lookups_ = 0;
+  // Look-ups come in stretches. By how many hits one policy led another in a stretch: sum and sum of squares over all
+  // stretches, older ones fading.
+  struct Leads {
+    double sum = 0;
+    double squares = 0;
+  };
+  std::array<std::array<Leads, kPolicies>, kPolicies> leads_{};
+  double stretches_ = 0;
+  std::array<uint32_t, kPolicies> hits_{};  // in this stretch
   uint32_t until_judgement_;
   EvictionPolicy led_;  // Leader() of the last judgement
 };
