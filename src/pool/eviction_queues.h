@@ -21,6 +21,8 @@
 // worth L + the price of its class; the class loses whose next candidate is worth least, and L rises to that. Stamps hold L
 // in units of 1/256 of the price. With one class in use this is exactly the plain policy.
 //
+// Over 400 lines because the rules share all of their state: apart, each would need most of the private part.
+//
 // Threads: guarded by the shard's lock, but for EvictionLink::uses. Rings and ghosts are paged memory, and nothing else is
 // allocated.
 

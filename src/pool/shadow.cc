@@ -89,7 +89,18 @@ class ShadowSampler::Simulation {
   bool full() const { return evicted_; }  // has evicted since ExpectMore
   size_t size() const { return queues_.size(); }
   uint64_t mapped_bytes() const { return queues_.mapped_bytes() + shadows_.mapped_bytes() + index_.mapped_bytes(); }
-  void CheckInvariants() const { queues_.CheckInvariants(); }
+  void CheckInvariants() const {
+    queues_.CheckInvariants();
+    uint64_t bytes = 0;
+    size_t count = 0;
+    for (Slot slot = 1; slot < next_; ++slot) {
+      if (shadows_[slot].bytes == 0) continue;
+      WEIR_CHECK(index_[Find(shadows_[slot].hash)] == slot, "shadow {} cannot be found by its hash", slot);
+      bytes += shadows_[slot].bytes;
+      ++count;
+    }
+    WEIR_CHECK(bytes == bytes_ && count == size(), "{} shadows of {} bytes, counted {} of {}", count, bytes, size(), bytes_);
+  }
 
  private:
   uint64_t Mask() const { return index_.size() - 1; }
