@@ -35,7 +35,8 @@ RATIOS = [
 # case, metric, sign, must, stretch: the figure itself.
 BOUNDS = [
     ("get95-64", "overhead", "<=", None, 48), ("shrink", "time", "<=", None, 50), ("shrink", "give_back", ">=", 90, 97),
-    ("shrink", "worst_get", "<=", 1000, 200), ("shrink", "worst_get_running", "<=", 1000, 200), ("flight", "loads", "<=", 1, None), ("flight", "failed_callers", ">=", 64, None),
+    ("shrink", "worst_get", "<=", 1000, 200), ("shrink", "worst_get_running", "<=", 1000, 200),
+    ("flight", "loads", "<=", 1, None), ("flight", "failed_callers", ">=", 64, None),
     ("flight", "wake_p99", "<=", 100, None)]
 
 
@@ -89,7 +90,7 @@ def print_table(figures, units, names, engines):
     present = [engine for engine in engines if engine in names]
     print("  ".join(f"{engine}: {names[engine]}." for engine in present if names[engine] != engine))
     width = max(15, *(len(engine) + 2 for engine in present))
-    print(f"{'':<44}" + "".join(f"{engine:>{width}}" for engine in present))
+    print(f"{'':<45}" + "".join(f"{engine:>{width}}" for engine in present))
     for case, metric in dict.fromkeys(key[:2] for key in figures):
         if metric in UNPRINTED:
             continue
@@ -103,7 +104,7 @@ def print_table(figures, units, names, engines):
                 cells.append(f"{value:>{width}.4g}")
             else:
                 cells.append(f"{f'{value:.4g} {ours / value:.2f}x':>{width}}")
-        print(f"{case:<11} {metric:<17}{units[metric]:<15}" + "".join(cells))
+        print(f"{case:<11} {metric:<18}{units[metric]:<15}" + "".join(cells))
     print("(0.50x: weir's figure is half of that engine's)\n")
 
 
@@ -140,7 +141,7 @@ def print_targets(rows):
 
     for row in rows:
         against = f"/ {row['peer']}" if row["peer"] else ""
-        print(f"{row['case']:<12} {row['metric']:<15}{against:<22}{row['value']:>9.3g}  must {row['sign']} {bound(row['must']):<5}"
+        print(f"{row['case']:<12} {row['metric']:<18}{against:<22}{row['value']:>9.3g}  must {row['sign']} {bound(row['must']):<5}"
               f" stretch {bound(row['stretch']):<5} {row['verdict']}")
 
 
