@@ -1,5 +1,6 @@
 #pragma once
-// EvictionQueues: the order in which one shard's entries lose their place.
+// EvictionQueues: the order in which one shard's entries lose their place. (Over 400 lines because the rules share all of
+// their state: apart, each would need most of the private part.)
 //
 // Every policy keeps the same two rings of slots, small (for entries that have proven nothing yet) and main, and the same
 // ghosts, so that another policy is another rule over the same queues. A hit moves nothing: it raises EvictionLink::uses,
@@ -20,8 +21,6 @@
 // between them (Young 1991; Cao and Irani 1997) in O(1). An inflation value L never falls; an entry that enters a ring is
 // worth L + the price of its class; the class loses whose next candidate is worth least, and L rises to that. Stamps hold L
 // in units of 1/256 of the price. With one class in use this is exactly the plain policy.
-//
-// Over 400 lines because the rules share all of their state: apart, each would need most of the private part.
 //
 // Threads: guarded by the shard's lock, but for EvictionLink::uses. Rings and ghosts are paged memory, and nothing else is
 // allocated.
