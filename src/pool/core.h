@@ -176,6 +176,7 @@ class Core {
   Room ReserveBytes(uint64_t size, uint64_t hash);
   Room ReserveResource(Resource& resource, uint64_t hash);
   void ReturnRoom(Slot slot);
+  Pin Overwrite(const PoolKey& key, const Hashed& place, std::span<const std::byte> bytes, const Cost& cost);
   InsertOutcome Refuse(InsertStatus status);
   InsertOutcome Publish(const PoolKey& key, uint64_t hash, Slot slot, const Cost& cost, Flight* flight);
   InsertStatus LinkLocked(Shard& shard, uint64_t hash, Slot slot, uint8_t price_class, Leaving& leaving,

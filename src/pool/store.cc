@@ -18,6 +18,8 @@ namespace {
 
 // Entries that one call looks at for a victim before it tries another shard.
 constexpr uint32_t kEvictEffort = 4096;
+// A longer copy would keep readers of the key waiting.
+constexpr uint64_t kOverwriteBytesMax = 2048;
 constexpr double kIndexLoadMax = 0.85;
 constexpr double kIndexGrowth = 1.5;
 constexpr uint64_t kFirstBuckets = kPageBytes / sizeof(Bucket);
@@ -191,6 +193,9 @@ InsertOutcome Core::Refuse(InsertStatus status) {
 InsertOutcome Core::Insert(const PoolKey& key, std::span<const std::byte> bytes, const Cost& cost) {
   if (!IsValid(cost)) return Refuse(InsertStatus::kBadCost);
   const Hashed place = Place(key);
+  if (bytes.size() <= kOverwriteBytesMax) {
+    if (Pin pin = Overwrite(key, place, bytes, cost)) return {InsertStatus::kReplaced, std::move(pin)};
+  }
   const Room room = ReserveBytes(bytes.size(), place.hash);
   if (!room.ok()) return Refuse(room.status);
   const std::span<const std::byte> to = BytesOf(extents_.At(room.slot));
@@ -204,6 +209,35 @@ InsertOutcome Core::Insert(const PoolKey& key, Resource&& resource, const Cost& 
   const Room room = ReserveResource(resource, place.hash);
   if (!room.ok()) return Refuse(room.status);
   return Publish(key, place.hash, room.slot, cost, nullptr);
+}
+
+// A small value whose key is there under no pin, in a cell of the right size, goes where the old one was: nobody can tell.
+// A reader that comes meanwhile looks again until the copy is done. Empty: not so.
+Pin Core::Overwrite(const PoolKey& key, const Hashed& place, std::span<const std::byte> bytes, const Cost& cost) {
+  {
+    // Most inserts are of new keys: they are told so without the lock.
+    ReadSection section;
+    const IndexTable* table = place.shard.table.load(std::memory_order_acquire);
+    if (table == nullptr || table->Probe(place.hash, [](Slot) { return true; }) == IndexTable::Probed::kNotFound)
+      return Pin();
+  }
+  const SizeClass size_class = ClassOf(bytes.size());
+  std::lock_guard lock(place.shard.mutex);
+  const Slot slot = FindLocked(place.shard, key, place.hash);
+  if (slot == kNoSlot || extents_.ClassAt(slot) != size_class) return Pin();
+  Entry* entry = extents_.At(slot);
+  if (entry->slack >= kBodyResource || entry->link.price_class() != PriceClassOf(cost, extents_.CellBytes(size_class))) {
+    return Pin();
+  }
+  if (!entry->Claim()) return Pin();
+  if (!bytes.empty()) std::memcpy(entry->body(), bytes.data(), bytes.size());
+  entry->slack = static_cast<uint16_t>(ClassValueBytes(size_class) - bytes.size());
+  NoteUse(*entry);
+  entry->word.fetch_add(WordOf(EntryState::kLive) - WordOf(EntryState::kClaimed) + 1, std::memory_order_acq_rel);
+  const ReaderRecord& reader = ThisReader();
+  counters_.Add(reader, Count::kReplaced);
+  counters_.Add(reader, Count::kPinsTaken);
+  return Pin(this, entry);
 }
 
 // The entry in the cell becomes the key's, with one pin. With a flight: it ends with this step, and its value stays only
