@@ -1,0 +1,116 @@
+#pragma once
+// The inside of a near index: documents, the distinct texts of their blocks, and the tables that find texts by hash.
+//
+// The owners of a text are a list through the documents: each document keeps its texts in ascending order, so the entry of
+// a neighbour is found by halving. Readers hold the gate shared; the writer prepares outside the gate, for nobody else
+// changes anything, and changes what readers see in short turns inside it.
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <span>
+
+#include "metered_memory.h"
+#include "near_scan.h"
+#include "near_slab.h"
+#include "near_tables.h"
+#include "weir/reuse/near_index.h"
+#include "writer_gate.h"
+
+namespace weir {
+
+namespace internal {
+
+inline constexpr NearOwner kNoOwner = UINT32_MAX;
+
+struct NearText {
+  uint64_t hash = 0;
+  NearOwner first_owner = kNoOwner;
+  uint32_t owners = 0;  // 0: reserved, not in the tables yet
+};
+
+// One text of one document.
+struct NearEntry {
+  NearTextId text = 0;
+  uint32_t block = 0;  // the first with these tokens
+  NearOwner next = kNoOwner;
+  NearOwner previous = kNoOwner;
+};
+
+struct NearDocument {
+  const TokenId* tokens = nullptr;
+  NearEntry* entries = nullptr;  // ascending by text
+  uint32_t size = 0;             // entries
+  bool shown = false;            // not while it comes or goes
+
+  // REQUIRES: the text is here.
+  NearEntry& EntryOf(NearTextId text) const { return *Place(text); }
+  const NearEntry* Find(NearTextId text) const {
+    const NearEntry* const place = Place(text);
+    return place != entries + size && place->text == text ? place : nullptr;
+  }
+
+ private:
+  NearEntry* Place(NearTextId text) const;
+};
+
+}  // namespace internal
+
+class NearIndex::Core {
+ public:
+  explicit Core(const NearOptions& options);
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+  ~Core();
+
+  Status Add(NearOwner owner, std::span<const TokenId> tokens);
+  bool Remove(NearOwner owner);
+  Status Find(std::span<const TokenId> block, const NearFindOptions& options, NearMatches& matches) const;
+
+  uint32_t block_size() const { return block_size_; }
+  NearStats stats() const;
+  void CheckInvariants() const;
+
+ private:
+  class Search;  // near_find.cc
+  struct Block {
+    uint64_t hash;
+    uint32_t block;
+  };
+
+  auto KeepReadersOut() const { return std::unique_lock(gate_); }
+  std::span<const TokenId> TokensOf(const TokenId* tokens, uint32_t block) const {
+    return {tokens + size_t{block} * block_size_, block_size_};
+  }
+  std::span<const TokenId> TokensOf(internal::NearTextId text) const;
+
+  std::vector<Block> DistinctBlocks(std::span<const TokenId> tokens) const;
+  void AddOrThrow(NearOwner owner, std::span<const TokenId> tokens, uint32_t& linked);
+  void ResolveTexts(internal::NearDocument& document, std::span<const Block> blocks);
+  internal::NearTextId FindText(uint64_t hash, std::span<const TokenId> tokens) const;
+  void Link(NearOwner owner, internal::NearEntry& entry);
+  void Unlink(internal::NearEntry& entry) noexcept;
+  void Forget(NearOwner owner, uint32_t linked) noexcept;
+  void FitTables() noexcept;
+  void Publish() noexcept;
+
+  internal::MemoryMeter meter_;
+  mutable internal::WriterGate gate_;
+  internal::NearTables tables_;
+  internal::NearSlab<internal::NearText> texts_;
+  internal::NearSlab<internal::NearDocument> documents_;
+  internal::NearScan scan_;
+  uint32_t block_size_;
+  uint64_t resize_not_before_ = 0;  // texts; after a refusal
+
+  // The writer's own, and what everybody reads.
+  uint64_t text_count_ = 0;
+  uint64_t entry_count_ = 0;
+  uint64_t owner_count_ = 0;
+  std::atomic<uint64_t> texts_shown_{0};
+  std::atomic<uint64_t> entries_shown_{0};
+  std::atomic<uint64_t> owners_shown_{0};
+  std::atomic<uint64_t> bytes_shown_{0};
+};
+
+}  // namespace weir

@@ -1,0 +1,281 @@
+// One look-up in a near index, and the check of its rules.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <shared_mutex>
+#include <tuple>
+
+#include "near_core.h"
+#include "weir/base/check.h"
+
+namespace weir {
+
+using internal::kNoOwner;
+using internal::NearBucket;
+using internal::NearDocument;
+using internal::NearEntry;
+using internal::NearTables;
+using internal::NearText;
+using internal::NearTextId;
+
+namespace {
+
+constexpr uint32_t kTables = NearTables::kTables;
+constexpr uint32_t kWidth = NearTables::kWidth;
+constexpr uint32_t kProbesMax = 1 + kWidth + kWidth * (kWidth - 1) / 2;
+
+// Everything to exclusive-or with a key: nothing, one bit, two bits ordered by the higher one. For keys of fewer bits a
+// prefix of each of the three parts is right.
+constexpr std::array<uint16_t, kProbesMax> kProbes = [] {
+  std::array<uint16_t, kProbesMax> probes{};
+  size_t at = 1;
+  for (uint32_t bit = 0; bit < kWidth; ++bit) probes[at++] = static_cast<uint16_t>(1u << bit);
+  for (uint32_t high = 0; high < kWidth; ++high) {
+    for (uint32_t low = 0; low < high; ++low) probes[at++] = static_cast<uint16_t>(1u << high | 1u << low);
+  }
+  return probes;
+}();
+
+// The part of kProbes with `ones` bits set, for keys of `bits` bits.
+std::span<const uint16_t> ProbesOf(uint32_t ones, uint32_t bits) {
+  if (ones == 0) return std::span(kProbes).first(1);
+  if (ones == 1) return std::span(kProbes).subspan(1, bits);
+  return std::span(kProbes).subspan(1 + kWidth, bits * (bits - 1) / 2);
+}
+
+bool IsFarther(const NearHit& x, const NearHit& y) { return x.distance < y.distance; }
+
+}  // namespace
+
+class NearIndex::Core::Search {
+ public:
+  Search(const Core& core, std::span<const TokenId> block, const NearFindOptions& options, NearMatches& matches)
+      : core_(core), block_(block), options_(options), matches_(matches), hash_(NearHash(block)) {
+    // With `radius` differing bits, either one of the first tables has at most radius / kTables of them in its substring
+    // or one of the rest has fewer (Norouzi et al., proposition 2).
+    for (uint32_t table = 0; table < kTables; ++table) {
+      radius_[table] = static_cast<int>(options.radius / kTables) - (table > options.radius % kTables ? 1 : 0);
+    }
+  }
+
+  void Run() {
+    std::shared_lock inside(core_.gate_);
+    while (!TryRun(inside)) {
+    }
+    inside.unlock();
+    Finish();
+  }
+
+ private:
+  static constexpr size_t kGroup = 32;  // buckets that are asked for before the first is read
+
+  // False when the tables were exchanged meanwhile.
+  bool TryRun(std::shared_lock<internal::WriterGate>& inside) {
+    matches_.hits.clear();
+    matches_.holders.clear();
+    matches_.tokens.clear();
+    matches_.full = false;
+    matches_.candidates = 0;
+    limit_ = options_.radius;
+    done_ = false;
+    const uint32_t bits = core_.tables_.bits();
+    for (uint32_t table = 0; table < kTables; ++table) {
+      for (int ones = 0; ones <= radius_[table]; ++ones) {
+        const std::span<const uint16_t> probes = ProbesOf(static_cast<uint32_t>(ones), bits);
+        for (size_t at = 0; at < probes.size() && !done_; at += kGroup) {
+          if (core_.gate_.IsWanted()) {
+            inside.unlock();
+            inside.lock();
+            if (core_.tables_.bits() != bits) return false;
+          }
+          ReadBuckets(table, probes.subspan(at, std::min(kGroup, probes.size() - at)));
+        }
+      }
+    }
+    return true;
+  }
+
+  void ReadBuckets(uint32_t table, std::span<const uint16_t> probes) {
+    std::array<const NearBucket*, kGroup> buckets;
+    const uint32_t key = core_.tables_.KeyOf(hash_, table);
+    for (size_t i = 0; i < probes.size(); ++i) {
+      buckets[i] = core_.tables_.Bucket(table, key ^ probes[i]);
+      __builtin_prefetch(buckets[i]);
+    }
+    const uint32_t excerpt = NearTables::ExcerptOf(hash_, table);
+    std::array<uint32_t, NearBucket::kCapacityMax + 8> places;
+    for (size_t i = 0; i < probes.size(); ++i) {
+      for (const NearBucket* bucket = buckets[i]; bucket != nullptr && !done_; bucket = bucket->next) {
+        matches_.candidates += bucket->size;
+        const uint32_t count = core_.scan_(bucket->excerpts(), bucket->size, excerpt, limit_, places.data());
+        for (uint32_t j = 0; j < count && !done_; ++j) Consider(table, bucket->texts()[places[j]]);
+      }
+    }
+  }
+
+  void Consider(uint32_t table, NearTextId id) {
+    const NearText& text = core_.texts_[id];
+    const uint64_t different = text.hash ^ hash_;
+    const auto distance = static_cast<uint32_t>(std::popcount(different));
+    if (distance > limit_) return;
+    for (uint32_t before = 0; before < table; ++before) {  // found there already
+      const uint32_t key = core_.tables_.KeyOf(different, before);
+      if (std::popcount(key) <= radius_[before]) return;
+    }
+    Take(id, text, distance);
+  }
+
+  // The owners that count, into `holders`; how many, and whether there are more.
+  std::pair<uint32_t, bool> HoldersOf(NearTextId id, const NearText& text, NearHolder* holders) const {
+    uint32_t count = 0;
+    if (options_.only) {
+      const NearOwner owner = *options_.only;
+      if (!core_.documents_.Holds(owner) || !core_.documents_[owner].shown || owner == options_.exclude) return {0, false};
+      const NearEntry* const entry = core_.documents_[owner].Find(id);
+      if (entry != nullptr) holders[count++] = {owner, entry->block};
+      return {count, false};
+    }
+    for (NearOwner owner = text.first_owner; owner != kNoOwner;) {
+      const NearDocument& document = core_.documents_[owner];
+      const NearEntry& entry = document.EntryOf(id);
+      if (document.shown && owner != options_.exclude) {
+        if (count == options_.holders_max) return {count, true};
+        holders[count++] = {owner, entry.block};
+      }
+      owner = entry.next;
+    }
+    return {count, false};
+  }
+
+  void Take(NearTextId id, const NearText& text, uint32_t distance) {
+    std::vector<NearHit>& hits = matches_.hits;
+    const size_t slot = hits.size();  // a spare one at the end, kept when the hit is
+    matches_.holders.resize((slot + 1) * options_.holders_max);
+    matches_.tokens.resize((slot + 1) * block_.size());
+    NearHit hit;
+    hit.distance = distance;
+    hit.first_holder = static_cast<uint32_t>(slot * options_.holders_max);
+    hit.first_token = static_cast<uint32_t>(slot * block_.size());
+    NearHolder* holders = &matches_.holders[hit.first_holder];
+    std::tie(hit.holder_count, hit.more_holders) = HoldersOf(id, text, holders);
+    if (hit.holder_count == 0) return;
+    const std::span<const TokenId> tokens = core_.TokensOf(core_.documents_[holders->owner].tokens, holders->block);
+    for (size_t i = 0; i < tokens.size(); ++i) hit.tokens_differ += tokens[i] != block_[i] ? 1 : 0;
+    std::copy(tokens.begin(), tokens.end(), matches_.tokens.begin() + hit.first_token);
+    if (hits.size() == options_.hits_max)
+      Replace(hit);
+    else
+      hits.push_back(hit), std::push_heap(hits.begin(), hits.end(), IsFarther);
+    if (hits.size() < options_.hits_max) return;
+    matches_.full = true;
+    done_ = hits.front().distance == 0;
+    limit_ = done_ ? 0 : hits.front().distance - 1;
+  }
+
+  // The farthest hit makes room; what belongs to the new one moves into its place.
+  void Replace(NearHit hit) {
+    std::vector<NearHit>& hits = matches_.hits;
+    std::pop_heap(hits.begin(), hits.end(), IsFarther);
+    const NearHit& old = hits.back();
+    std::copy_n(matches_.holders.begin() + hit.first_holder, hit.holder_count, matches_.holders.begin() + old.first_holder);
+    std::copy_n(matches_.tokens.begin() + hit.first_token, block_.size(), matches_.tokens.begin() + old.first_token);
+    hit.first_holder = old.first_holder;
+    hit.first_token = old.first_token;
+    hits.back() = hit;
+    std::push_heap(hits.begin(), hits.end(), IsFarther);
+  }
+
+  void Finish() {
+    matches_.query_hash = hash_;
+    for (const NearHit& hit : matches_.hits) {
+      const auto first = matches_.holders.begin() + hit.first_holder;
+      std::sort(first, first + hit.holder_count, [](const NearHolder& x, const NearHolder& y) { return x.owner < y.owner; });
+    }
+    const auto rank = [&](const NearHit& hit) {
+      const NearHolder& holder = matches_.holders[hit.first_holder];
+      return std::tuple(hit.distance, hit.tokens_differ, holder.owner, holder.block);
+    };
+    std::sort(matches_.hits.begin(), matches_.hits.end(),
+              [&](const NearHit& x, const NearHit& y) { return rank(x) < rank(y); });
+  }
+
+  const Core& core_;
+  std::span<const TokenId> block_;
+  const NearFindOptions& options_;
+  NearMatches& matches_;
+  uint64_t hash_;
+  std::array<int, kTables> radius_{};  // of each table's substring; -1: not asked
+  uint32_t limit_ = 0;                 // farther ones cannot become hits any more
+  bool done_ = false;                  // nor can any
+};
+
+Status NearIndex::Core::Find(std::span<const TokenId> block, const NearFindOptions& options, NearMatches& matches) const {
+  WEIR_TRY(options.Validate());
+  if (block.size() != block_size_) {
+    return InvalidArgument(fmt::format("a block of {} tokens; the near index has blocks of {}", block.size(), block_size_));
+  }
+  try {
+    Search(*this, block, options, matches).Run();
+  } catch (const std::bad_alloc&) {
+    matches = {};
+    return Exhausted("no memory for what is near", "ask for fewer hits or holders");
+  }
+  return {};
+}
+
+void NearIndex::Core::CheckInvariants() const {
+  std::shared_lock inside(gate_);
+  uint64_t texts = 0;
+  uint64_t owners_of_texts = 0;
+  texts_.ForEach([&](NearTextId id) {
+    const NearText& text = texts_[id];
+    ++texts;
+    owners_of_texts += text.owners;
+    WEIR_CHECK(NearHash(TokensOf(id)) == text.hash, "text {}", id);
+    WEIR_CHECK(FindText(text.hash, TokensOf(id)) == id, "text {} is here twice", id);
+    uint32_t owners = 0;
+    NearOwner previous = kNoOwner;
+    for (NearOwner owner = text.first_owner; owner != kNoOwner; ++owners) {
+      const NearEntry* const entry = documents_[owner].Find(id);
+      WEIR_CHECK(entry != nullptr && entry->previous == previous, "owner {} of text {}", owner, id);
+      WEIR_CHECK(std::ranges::equal(TokensOf(documents_[owner].tokens, entry->block), TokensOf(id)), "text {}", id);
+      previous = std::exchange(owner, entry->next);
+    }
+    WEIR_CHECK(owners == text.owners && owners > 0, "text {} has {} owners, not {}", id, owners, text.owners);
+  });
+  WEIR_CHECK(texts == text_count_, "{} texts, not {}", texts, text_count_);
+  uint64_t entries = 0;
+  uint64_t documents = 0;
+  documents_.ForEach([&](NearOwner owner) {
+    const NearDocument& document = documents_[owner];
+    WEIR_CHECK(document.shown, "owner {}", owner);
+    ++documents;
+    entries += document.size;
+    for (uint32_t i = 1; i < document.size; ++i) {
+      WEIR_CHECK(document.entries[i - 1].text < document.entries[i].text, "owner {} entry {}", owner, i);
+    }
+  });
+  WEIR_CHECK(documents == owner_count_, "{} owners, not {}", documents, owner_count_);
+  WEIR_CHECK(entries == entry_count_ && entries == owners_of_texts, "{} entries, not {}", entries, entry_count_);
+  for (uint32_t table = 0; table < kTables; ++table) {
+    uint64_t listed = 0;
+    for (uint32_t key = 0; key < 1u << tables_.bits(); ++key) {
+      const NearBucket* const head = tables_.Bucket(table, key);
+      for (const NearBucket* bucket = head; bucket != nullptr; bucket = bucket->next) {
+        WEIR_CHECK(bucket->size > 0 && bucket->size <= bucket->capacity, "a bucket of {}", bucket->size);
+        WEIR_CHECK(bucket == head || bucket->size >= NearBucket::kCapacityMax, "room behind the first piece");
+        listed += bucket->size;
+        for (uint32_t i = 0; i < bucket->size; ++i) {
+          const uint64_t hash = texts_[bucket->texts()[i]].hash;
+          WEIR_CHECK(tables_.KeyOf(hash, table) == key, "text {} in bucket {}", bucket->texts()[i], key);
+          WEIR_CHECK(NearTables::ExcerptOf(hash, table) == bucket->excerpts()[i], "text {}", bucket->texts()[i]);
+        }
+      }
+    }
+    WEIR_CHECK(listed == texts, "table {} lists {} of {} texts", table, listed, texts);
+  }
+}
+
+}  // namespace weir

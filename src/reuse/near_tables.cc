@@ -1,0 +1,94 @@
+#include "near_tables.h"
+
+#include <algorithm>
+
+#include "weir/base/check.h"
+
+namespace weir::internal {
+
+NearTables::NearTables(MemoryMeter& meter, uint32_t bits)
+    : meter_(meter),
+      heads_(static_cast<NearBucket**>(meter.Allocate((kTables * sizeof(NearBucket*)) << bits))),
+      bits_(bits) {
+  std::fill_n(heads_, size_t{kTables} << bits, nullptr);
+}
+
+NearTables::~NearTables() {
+  for (size_t i = 0; i < size_t{kTables} << bits_; ++i) {
+    for (NearBucket* bucket = heads_[i]; bucket != nullptr;) meter_.Free(std::exchange(bucket, bucket->next));
+  }
+  meter_.Free(heads_);
+}
+
+NearBucket* NearTables::NewBucket(uint32_t size_min) {
+  constexpr size_t kEach = sizeof(uint32_t) + sizeof(NearTextId);
+  void* const block = meter_.Allocate(sizeof(NearBucket) + std::min(size_min, NearBucket::kCapacityMax) * kEach);
+  auto* const bucket = new (block) NearBucket();
+  // The allocator rounds up: what it gave is used.
+  bucket->capacity = static_cast<uint32_t>((malloc_usable_size(block) - sizeof(NearBucket)) / kEach);
+  return bucket;
+}
+
+void NearTables::InsertOne(NearBucket*& head, uint32_t excerpt, NearTextId text) {
+  if (head == nullptr || head->size == head->capacity) {
+    const bool chains = head == nullptr || head->size >= NearBucket::kCapacityMax;
+    NearBucket* const larger = NewBucket(chains ? 1 : head->size + head->size / 4 + 1);
+    if (chains) {
+      larger->next = head;
+    } else {
+      larger->next = head->next;
+      larger->size = head->size;
+      std::copy_n(head->excerpts(), head->size, larger->excerpts());
+      std::copy_n(head->texts(), head->size, larger->texts());
+      meter_.Free(head);
+    }
+    head = larger;
+  }
+  head->excerpts()[head->size] = excerpt;
+  head->texts()[head->size] = text;
+  ++head->size;
+}
+
+// The last of the list takes the place of the erased one.
+void NearTables::EraseOne(NearBucket*& head, NearTextId text) noexcept {
+  NearBucket* bucket = head;
+  uint32_t at = 0;
+  for (;; bucket = bucket->next) {
+    WEIR_CHECK(bucket != nullptr, "text {} is not in its bucket", text);
+    const NearTextId* const texts = bucket->texts();
+    at = static_cast<uint32_t>(std::find(texts, texts + bucket->size, text) - texts);
+    if (at < bucket->size) break;
+  }
+  --head->size;
+  bucket->excerpts()[at] = head->excerpts()[head->size];
+  bucket->texts()[at] = head->texts()[head->size];
+  if (head->size == 0) {
+    meter_.Free(std::exchange(head, head->next));
+  } else if (head->capacity > 2 * head->size + 4) {
+    try {
+      NearBucket* const smaller = NewBucket(head->size);
+      smaller->next = head->next;
+      smaller->size = head->size;
+      std::copy_n(head->excerpts(), head->size, smaller->excerpts());
+      std::copy_n(head->texts(), head->size, smaller->texts());
+      meter_.Free(std::exchange(head, smaller));
+    } catch (const std::bad_alloc&) {  // the larger one stays
+    }
+  }
+}
+
+void NearTables::Insert(uint64_t hash, NearTextId text) {
+  uint32_t table = 0;
+  try {
+    for (; table < kTables; ++table) InsertOne(Head(hash, table), ExcerptOf(hash, table), text);
+  } catch (const std::bad_alloc&) {
+    while (table-- > 0) EraseOne(Head(hash, table), text);
+    throw;
+  }
+}
+
+void NearTables::Erase(uint64_t hash, NearTextId text) noexcept {
+  for (uint32_t table = 0; table < kTables; ++table) EraseOne(Head(hash, table), text);
+}
+
+}  // namespace weir::internal
