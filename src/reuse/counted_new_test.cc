@@ -2,14 +2,15 @@
 
 #include <malloc.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <new>
 
 namespace weir::testing {
 namespace {
 
-uint64_t handed_out = 0;
-int64_t refuse_after = -1;
+std::atomic<uint64_t> handed_out = 0;
+int64_t refuse_after = -1;  // set only while one thread runs
 bool refused = false;
 
 void* Give(size_t size, size_t alignment) {

@@ -2,10 +2,11 @@
 // MemoryMeter: counts every byte that one index has from the allocator, and refuses beyond its limit.
 //
 // Sizes are those of the allocator's blocks (malloc_usable_size), so the sum is what the process really gave. A refusal
-// is a std::bad_alloc, whoever refuses, and never leaves the room. Not thread-safe.
+// is a std::bad_alloc, whoever refuses, and never leaves the room. One thread at a time, but bytes() may be read by any.
 
 #include <malloc.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -20,38 +21,40 @@ class MemoryMeter {
 
   // Throws std::bad_alloc.
   void* Allocate(size_t size) {
-    if (size > bytes_max_ || bytes_ > bytes_max_ - size) throw std::bad_alloc();
+    if (size > bytes_max_ || bytes() > bytes_max_ - size) throw std::bad_alloc();
     void* block = ::operator new(size);
-    bytes_ += malloc_usable_size(block);
+    Count(malloc_usable_size(block));
     return block;
   }
   void Free(void* block) noexcept {
     if (block == nullptr) return;
-    bytes_ -= malloc_usable_size(block);
+    Count(-malloc_usable_size(block));
     ::operator delete(block);
   }
   // The same for blocks that start on a cache line.
   void* AllocateLines(size_t size) {
-    if (size > bytes_max_ || bytes_ > bytes_max_ - size) throw std::bad_alloc();
+    if (size > bytes_max_ || bytes() > bytes_max_ - size) throw std::bad_alloc();
     void* block = ::operator new(size, kLine);
-    bytes_ += malloc_usable_size(block);
+    Count(malloc_usable_size(block));
     return block;
   }
   void FreeLines(void* block) noexcept {
     if (block == nullptr) return;
-    bytes_ -= malloc_usable_size(block);
+    Count(-malloc_usable_size(block));
     ::operator delete(block, kLine);
   }
   // Counts a block that was not allocated here (the index object itself).
-  void Adopt(void* block) { bytes_ += malloc_usable_size(block); }
+  void Adopt(void* block) { Count(malloc_usable_size(block)); }
 
-  uint64_t bytes() const { return bytes_; }
+  uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr std::align_val_t kLine{64};
 
+  void Count(uint64_t change) { bytes_.store(bytes() + change, std::memory_order_relaxed); }
+
   uint64_t bytes_max_;
-  uint64_t bytes_ = 0;
+  std::atomic<uint64_t> bytes_{0};
 };
 
 // For standard containers.

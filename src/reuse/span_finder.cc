@@ -51,7 +51,7 @@ uint32_t EqualBackward(const TokenId* a, const TokenId* b, uint32_t most) {
   return n;
 }
 
-void SpanFinder::Begin(std::span<const TokenId> query, std::span<const std::span<const TokenId>> documents) {
+void SpanFinder::Begin(std::span<const TokenId> query, SpanDocuments::View documents) {
   query_ = query;
   documents_ = documents;
   ++query_number_;
@@ -72,7 +72,7 @@ SpanFinder::State& SpanFinder::StateOf(uint32_t document) {
   if (state.query != query_number_) {
     state = State();
     state.query = query_number_;
-    if (options_.exclude == document) {
+    if (options_.exclude == document || documents_.Tokens(document).data() == nullptr) {
       state.done = true;
       state.end = state.document_end = UINT32_MAX;
     }
@@ -80,19 +80,24 @@ SpanFinder::State& SpanFinder::StateOf(uint32_t document) {
   return state;
 }
 
-void SpanFinder::Hit(uint32_t query_position, std::span<const Posting> places) {
+void SpanFinder::Hit(Fingerprint print, const Places& places) {
+  const uint32_t query_position = print.position;
   const bool is_long = places.size() > kLongList;
   if (is_long) {
-    const auto quiet = quiet_.find(places.data());
+    const auto quiet = quiet_.find(print.hash);
     if (quiet != quiet_.end() && query_position < quiet->second) return;
   }
   uint32_t quiet_to = UINT32_MAX;
   for (size_t at = 0; at < places.size();) {
     const Posting place = places[at];
+    if (place.document >= states_.size()) {  // dead, or came after Begin
+      at = places.EndOfDocument(at);
+      continue;
+    }
     State& state = StateOf(place.document);
     if (state.done) {
-      const size_t end = EndOfDocument(places, at);
-      quiet_to = std::min(quiet_to, Cover(state, query_position, places.subspan(at, end - at)));
+      const size_t end = places.EndOfDocument(at);
+      quiet_to = std::min(quiet_to, Cover(state, query_position, places.Part(at, end - at)));
       at = end;
       continue;
     }
@@ -102,11 +107,12 @@ void SpanFinder::Hit(uint32_t query_position, std::span<const Posting> places) {
     }
     ++at;
   }
-  if (is_long && quiet_to > query_position) quiet_[places.data()] = quiet_to;
+  if (is_long && quiet_to > query_position) quiet_[print.hash] = quiet_to;
 }
 
 CommonSpan SpanFinder::Extend(uint32_t query_position, Posting place) const {
-  const std::span<const TokenId> document = documents_[place.document];
+  const std::span<const TokenId> document = documents_.Tokens(place.document);
+  if (place.position >= document.size()) return {};  // it is being removed
   const TokenId* const a = query_.data() + query_position;
   const TokenId* const b = document.data() + place.position;
   const auto after = static_cast<uint32_t>(std::min(query_.size() - query_position, document.size() - place.position));
@@ -138,7 +144,7 @@ void SpanFinder::Candidate(State& state, uint32_t query_position, Posting place)
   if (state.end == 0) touched_.push_back(place.document);
   const bool is_prefix = span.a_begin == 0 && span.b_begin == 0;
   if (!is_prefix || options_.prefix_as_span) {
-    const uint64_t tokens = query_.size() + documents_[place.document].size();
+    const uint64_t tokens = query_.size() + documents_.Tokens(place.document).size();
     if (state.spans == options_.spans_per_pair_max || state.span_tokens > tokens * options_.repetition_max ||
         found_.size() >= options_.spans_max) {
       state.done = true;
@@ -159,8 +165,9 @@ void SpanFinder::Candidate(State& state, uint32_t query_position, Posting place)
   if (state.several) ends_[uint64_t{place.document} << 32 | diagonal] = state.end;
 }
 
-uint32_t SpanFinder::Cover(State& state, uint32_t query_position, std::span<const Posting> places) {
-  const auto look_at = [&](const Posting& place) {
+uint32_t SpanFinder::Cover(State& state, uint32_t query_position, const Places& places) {
+  const auto look_at = [&](Posting place) {
+    if (place.document >= states_.size()) return;  // dead by now
     ++candidates_;
     const CommonSpan span = Extend(query_position, place);
     if (span.length == 0) return;
@@ -169,13 +176,20 @@ uint32_t SpanFinder::Cover(State& state, uint32_t query_position, std::span<cons
     state.document_end = std::max(state.document_end, span.b_begin + span.length);
   };
   if (query_position >= state.end) {
-    for (const Posting& place : places.first(std::min(places.size(), kPlacesCovered))) look_at(place);
+    for (size_t i = 0; i < std::min(places.size(), kPlacesCovered); ++i) look_at(places[i]);
   }
-  if (places.back().position >= state.document_end) {
-    look_at(*std::lower_bound(places.begin(), places.end(), state.document_end,
-                              [](const Posting& place, uint32_t end) { return place.position < end; }));
+  const uint32_t last = places[places.size() - 1].position;
+  if (last >= state.document_end) {
+    size_t begin = 0;  // the first place that is not covered is from here on
+    for (size_t count = places.size(); count > 0;) {
+      const size_t half = count / 2;
+      const bool covered = places[begin + half].position < state.document_end;
+      begin = covered ? begin + half + 1 : begin;
+      count = covered ? count - half - 1 : half;
+    }
+    look_at(places[begin]);
   }
-  return places.back().position < state.document_end ? state.end : 0;
+  return last < state.document_end ? state.end : 0;
 }
 
 void SpanFinder::Finish(uint32_t query_id, bool query_is_b, SpanMatches& matches) {
@@ -195,11 +209,12 @@ void SpanFinder::Finish(uint32_t query_id, bool query_is_b, SpanMatches& matches
 
 void SpanFinder::FinishPair(uint32_t query_id, uint32_t document, bool query_is_b, std::span<Found> found,
                             SpanMatches& matches) {
+  const std::span<const TokenId> tokens = documents_.Tokens(document);
+  if (tokens.data() == nullptr) return;  // it was removed meanwhile
   if (matches.pairs.size() >= options_.pairs_max) {
     ++matches.pairs_dropped;
     return;
   }
-  const std::span<const TokenId> tokens = documents_[document];
   SpanPair pair;
   pair.a = query_is_b ? document : query_id;
   pair.b = query_is_b ? query_id : document;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "posting_table.h"
+#include "span_documents.h"
 #include "weir/reuse/span_index.h"
 
 namespace weir::internal {
@@ -24,9 +25,9 @@ class SpanFinder {
  public:
   SpanFinder(uint32_t tokens_min, const SpanFindOptions& options) : tokens_min_(tokens_min), options_(options) {}
 
-  // `documents[posting.document]` are the tokens of a document.
-  void Begin(std::span<const TokenId> query, std::span<const std::span<const TokenId>> documents);
-  void Hit(uint32_t query_position, std::span<const Posting> places);
+  // `documents` as it is now; stays until Finish has returned. Documents that come later are left out.
+  void Begin(std::span<const TokenId> query, SpanDocuments::View documents);
+  void Hit(Fingerprint print, const Places& places);
   // Appends the pairs, ascending by document. `query_is_b`: the query is b of the pair and the document a.
   void Finish(uint32_t query_id, bool query_is_b, SpanMatches& matches);
 
@@ -49,12 +50,12 @@ class SpanFinder {
     uint64_t span_tokens = 0;
   };
 
-  // The state for this query; a document to leave out is done from the start.
+  // The state for this query; a document to leave out is done from the start. REQUIRES: document < states_.size().
   State& StateOf(uint32_t document);
   void Candidate(State& state, uint32_t query_position, Posting place);
   // For a document that is done: looks at a few places only, for what is not covered yet on either side. Returns up to
   // which query position these places need not be looked at again.
-  uint32_t Cover(State& state, uint32_t query_position, std::span<const Posting> places);
+  uint32_t Cover(State& state, uint32_t query_position, const Places& places);
   // The maximal run through these positions; shorter than tokens_min: its length is 0.
   CommonSpan Extend(uint32_t query_position, Posting place) const;
   // End of the span known on this diagonal, 0 if there is none.
@@ -64,14 +65,14 @@ class SpanFinder {
   uint32_t tokens_min_;
   SpanFindOptions options_;
   std::span<const TokenId> query_;
-  std::span<const std::span<const TokenId>> documents_;
+  SpanDocuments::View documents_;
   uint32_t query_number_ = 0;
   std::vector<State> states_;
   std::vector<uint32_t> touched_;  // documents with a span or a prefix
   std::vector<Found> found_;
   std::unordered_map<uint64_t, uint32_t> ends_;  // (document, diagonal) to end, for documents with several diagonals
-  // Long lists of places of which every document is done, and covered up to this position.
-  std::unordered_map<const Posting*, uint32_t> quiet_;
+  // Hashes of long lists of places of which every document is done, and covered up to this position.
+  std::unordered_map<uint32_t, uint32_t> quiet_;
   std::vector<CommonSpan> scratch_;
   uint64_t candidates_ = 0;
 };

@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+#include <atomic>
+#include <mutex>
 #include <numeric>
 #include <utility>
 
+#include "limbo.h"
+#include "posting_table.h"
+#include "span_documents.h"
 #include "span_finder.h"
 #include "weir/base/check.h"
 
@@ -14,8 +18,6 @@ namespace weir {
 
 using internal::Fingerprint;
 using internal::ForEachFingerprint;
-using internal::MeteredAllocator;
-using internal::Posting;
 using internal::SpanFinder;
 using internal::WinnowingShape;
 
@@ -37,8 +39,9 @@ class SpanIndex::Core {
  public:
   explicit Core(const SpanOptions& options)
       : meter_(options.bytes_max),
-        table_(meter_),
-        documents_(MeteredAllocator<std::span<const TokenId>>(meter_)),
+        limbo_(meter_, gate_, FreeBlock, this),
+        table_(meter_, limbo_),
+        documents_(meter_, limbo_),
         shape_(WinnowingShape::For(options.tokens_min)),
         tokens_min_(options.tokens_min) {
     meter_.Adopt(this);
@@ -48,48 +51,69 @@ class SpanIndex::Core {
 
   Status Add(DocumentId document, std::span<const TokenId> tokens);
   bool Remove(DocumentId document);
-  // Throws std::bad_alloc.
-  void Find(SpanFinder& finder, std::span<const TokenId> tokens) const;
+  // Appends the pairs. Throws std::bad_alloc.
+  void Find(SpanFinder& finder, std::span<const TokenId> tokens, uint32_t id, bool query_is_b, SpanMatches& matches) const;
 
-  std::span<const std::span<const TokenId>> documents() const { return documents_; }
-  uint32_t count() const { return count_; }
+  uint32_t count() const { return count_.load(std::memory_order_relaxed); }
   uint32_t tokens_min() const { return tokens_min_; }
   uint64_t bytes() const { return meter_.bytes(); }
   void CheckInvariants() const;
 
  private:
-  using Documents = std::vector<std::span<const TokenId>, MeteredAllocator<std::span<const TokenId>>>;
-
-  bool Holds(DocumentId document) const { return document < documents_.size() && documents_[document].data() != nullptr; }
+  static bool FreeBlock(void* core, internal::Retired& retired) noexcept {
+    static_cast<Core*>(core)->meter_.Free(reinterpret_cast<void*>(retired.what));
+    return true;
+  }
+  void AddPostings(DocumentId document, std::span<const TokenId> tokens);
   void RemovePostings(DocumentId document, std::span<const TokenId> tokens) noexcept;
-  void ShrinkDocuments() noexcept;
 
   internal::MemoryMeter meter_;
+  mutable internal::ReaderGate gate_;
+  mutable std::mutex changing_;  // guards everything below; readers look at it through the gate
+  internal::Limbo limbo_;
   internal::PostingTable table_;
-  Documents documents_;  // a null pointer: not here
-  WinnowingShape shape_;
-  uint32_t tokens_min_;
-  uint32_t count_ = 0;
+  internal::SpanDocuments documents_;
+  const WinnowingShape shape_;
+  const uint32_t tokens_min_;
+  std::atomic<uint32_t> count_{0};
 };
 
+// Throws std::bad_alloc with the document's postings taken back.
+void SpanIndex::Core::AddPostings(DocumentId document, std::span<const TokenId> tokens) {
+  try {
+    documents_.Reserve(document);
+    ForEachFingerprint(tokens, shape_, [&](Fingerprint print) { table_.Add(print.hash, {document, print.position}); });
+  } catch (const std::bad_alloc&) {
+    RemovePostings(document, tokens);
+    documents_.Shrink();
+    limbo_.Collect();
+    throw;
+  }
+}
+
 Status SpanIndex::Core::Add(DocumentId document, std::span<const TokenId> tokens) {
-  static constexpr TokenId kNothing = 0;
   if (document >= kDocumentsMax) {
     return InvalidArgument(fmt::format("document {} is not below {}", document, kDocumentsMax), "use small, dense ids");
   }
   if (tokens.size() > INT32_MAX) return InvalidArgument(fmt::format("a document of {} tokens", tokens.size()));
-  if (Holds(document))
+  const std::lock_guard lock(changing_);
+  if (documents_.Holds(document)) {
     return Error{ErrorCode::kAlreadyExists, fmt::format("document {} is in the span index", document), ""};
-  try {
-    if (document >= documents_.size()) documents_.resize(size_t{document} + 1);
-    ForEachFingerprint(tokens, shape_, [&](Fingerprint print) { table_.Add(print.hash, {document, print.position}); });
-  } catch (const std::bad_alloc&) {
-    RemovePostings(document, tokens);
-    ShrinkDocuments();
-    return Refused();
   }
-  documents_[document] = tokens.empty() ? std::span(&kNothing, 0) : tokens;
-  ++count_;
+  try {
+    AddPostings(document, tokens);
+  } catch (const std::bad_alloc&) {
+    if (limbo_.IsEmpty()) return Refused();
+    limbo_.WaitForAll();  // what readers held back may be what was missing
+    try {
+      AddPostings(document, tokens);
+    } catch (const std::bad_alloc&) {
+      return Refused();
+    }
+  }
+  documents_.Set(document, tokens);
+  count_.store(count() + 1, std::memory_order_relaxed);
+  limbo_.Collect();
   return {};
 }
 
@@ -97,32 +121,28 @@ void SpanIndex::Core::RemovePostings(DocumentId document, std::span<const TokenI
   ForEachFingerprint(tokens, shape_, [&](Fingerprint print) { table_.RemoveDocument(print.hash, document); });
 }
 
-void SpanIndex::Core::ShrinkDocuments() noexcept {
-  while (!documents_.empty() && documents_.back().data() == nullptr) documents_.pop_back();
-  if (documents_.size() * 4 > documents_.capacity()) return;
-  try {
-    Documents exact(documents_.begin(), documents_.end(), documents_.get_allocator());
-    documents_.swap(exact);
-  } catch (const std::bad_alloc&) {  // the larger one stays
-  }
-}
-
 bool SpanIndex::Core::Remove(DocumentId document) {
-  if (!Holds(document)) return false;
-  RemovePostings(document, documents_[document]);
-  documents_[document] = {};
-  --count_;
-  ShrinkDocuments();
+  const std::lock_guard lock(changing_);
+  if (!documents_.Holds(document)) return false;
+  const std::span<const TokenId> tokens = documents_.Clear(document);
+  RemovePostings(document, tokens);
+  documents_.Shrink();
+  count_.store(count() - 1, std::memory_order_relaxed);
+  // The caller may free the tokens now: nobody looks at them any more.
+  limbo_.Retire(0, 0, 0);
+  limbo_.WaitForAll();
   return true;
 }
 
-void SpanIndex::Core::Find(SpanFinder& finder, std::span<const TokenId> tokens) const {
+void SpanIndex::Core::Find(SpanFinder& finder, std::span<const TokenId> tokens, uint32_t id, bool query_is_b,
+                           SpanMatches& matches) const {
   // Slots are asked for some fingerprints ahead: the table is larger than the caches.
   constexpr size_t kAhead = 8;
   Fingerprint waiting[kAhead];
   size_t arrived = 0;
-  finder.Begin(tokens, documents_);
-  const auto look_up = [&](Fingerprint print) { finder.Hit(print.position, table_.Find(print.hash)); };
+  const internal::ReaderGate::Pass pass(gate_);
+  finder.Begin(tokens, documents_.Now());
+  const auto look_up = [&](Fingerprint print) { finder.Hit(print, table_.Find(print.hash)); };
   ForEachFingerprint(tokens, shape_, [&](Fingerprint print) {
     table_.Prefetch(print.hash);
     Fingerprint& place = waiting[arrived++ % kAhead];
@@ -130,28 +150,37 @@ void SpanIndex::Core::Find(SpanFinder& finder, std::span<const TokenId> tokens) 
     place = print;
   });
   for (size_t i = arrived > kAhead ? arrived - kAhead : 0; i < arrived; ++i) look_up(waiting[i % kAhead]);
+  finder.Finish(id, query_is_b, matches);
 }
 
 void SpanIndex::Core::CheckInvariants() const {
+  const std::lock_guard lock(changing_);
   uint64_t expected = 0;
   uint32_t held = 0;
   for (DocumentId document = 0; document < documents_.size(); ++document) {
-    held += Holds(document) ? 1 : 0;
-    ForEachFingerprint(documents_[document], shape_, [&](Fingerprint print) {
-      const std::span<const Posting> places = table_.Find(print.hash);
-      WEIR_CHECK(
-          std::any_of(places.begin(), places.end(),
-                      [&](const Posting& place) { return place.document == document && place.position == print.position; }),
-          "document {} has no posting for position {}", document, print.position);
+    held += documents_.Holds(document) ? 1 : 0;
+    ForEachFingerprint(documents_.Tokens(document), shape_, [&](Fingerprint print) {
+      const internal::Places places = table_.Find(print.hash);
+      bool found = false;
+      for (size_t i = 0; i < places.size() && !found; ++i) {
+        found = places[i].document == document && places[i].position == print.position;
+      }
+      WEIR_CHECK(found, "document {} has no posting for position {}", document, print.position);
       ++expected;
     });
   }
-  WEIR_CHECK(held == count_, "{} documents, counted {}", held, count_);
+  WEIR_CHECK(held == count(), "{} documents, counted {}", held, count());
   uint64_t postings = 0;
-  table_.ForEach([&](uint32_t hash, std::span<const Posting> places) {
-    postings += places.size();
+  table_.ForEach([&](uint32_t hash, const internal::Places& places) {
     std::vector<uint32_t> order;
-    for (size_t at = 0; at < places.size(); at = internal::EndOfDocument(places, at)) order.push_back(places[at].document);
+    for (size_t at = 0; at < places.size();) {
+      const size_t end = places.EndOfDocument(at);
+      if (places[at].document != internal::kDeadDocument) {
+        order.push_back(places[at].document);
+        postings += end - at;
+      }
+      at = end;
+    }
     std::sort(order.begin(), order.end());
     WEIR_CHECK(std::adjacent_find(order.begin(), order.end()) == order.end(), "hash {} has a document in two places", hash);
   });
@@ -176,8 +205,7 @@ Result<SpanMatches> SpanIndex::Find(std::span<const TokenId> tokens, const SpanF
   try {
     SpanMatches matches;
     SpanFinder finder(core_->tokens_min(), options);
-    core_->Find(finder, tokens);
-    finder.Finish(0, false, matches);
+    core_->Find(finder, tokens, 0, false, matches);
     return matches;
   } catch (const std::bad_alloc&) {
     return Refused();
@@ -232,8 +260,7 @@ Result<AllSpans> AllCommonSpans(std::span<const std::span<const TokenId>> docume
     SpanFinder finder(options.tokens_min, find);
     for (uint32_t document = 0; document < documents.size(); ++document) {
       if (all.same_as[document] != document) continue;
-      index.core_->Find(finder, documents[document]);
-      finder.Finish(document, true, all.matches);
+      index.core_->Find(finder, documents[document], document, true, all.matches);
       WEIR_TRY(index.Add(document, documents[document]));
     }
     std::sort(all.matches.pairs.begin(), all.matches.pairs.end(),

@@ -1,5 +1,5 @@
 #pragma once
-// The test binary's operator new: counts what the allocator hands out, and refuses on demand. Not thread-safe.
+// The test binary's operator new: counts what the allocator hands out, and refuses on demand (while one thread runs).
 
 #include <cstddef>
 #include <cstdint>

@@ -14,9 +14,13 @@
 // of all (each still true and maximal), and its token counts are lower bounds, near the truth. Repetitive text needs this:
 // two texts of n equal tokens have 2n - 1 maximal runs.
 //
-// Thread rule: const members may run together; Add and Remove need the index to themselves.
+// Thread rule: any member from any thread. Find, documents and bytes never wait for a writer, whatever it does (growth
+// included); Add and Remove take turns, and CheckInvariants with them. Find answers for exactly the documents that were here
+// when it began and still are when it ends. Remove returns when nobody looks at the document any more: it waits for
+// the Finds that run, and must not be called from inside one. Moving or destroying the index needs it to itself.
 // Memory: about 3 bytes a token (repetitive text: up to 12), bounded by bytes_max; bytes() is exactly what the allocator
-// handed out. What a query gathers is bounded by spans_max and pairs_max.
+// handed out. What Finds that run may still look at is freed when they have ended, and counts until then (8 MiB at most,
+// but for one table that was replaced as a whole). What a query gathers is bounded by spans_max and pairs_max.
 
 #include <cstdint>
 #include <memory>
@@ -30,7 +34,7 @@
 
 namespace weir {
 
-// Chosen by the caller, best small and dense: an id costs 16 bytes up to the largest in use.
+// Chosen by the caller, best small and dense: an id costs 24 bytes up to the largest in use.
 using DocumentId = uint32_t;
 inline constexpr DocumentId kDocumentsMax = 1u << 24;
 
@@ -98,7 +102,7 @@ class SpanIndex {
   // already_exists; exhausted: bytes_max or the machine's memory; invalid_argument: the id is not below kDocumentsMax, or
   // 2^31 tokens or more. All or nothing.
   Status Add(DocumentId document, std::span<const TokenId> tokens);
-  // False when it is not here.
+  // False when it is not here. Never fails for want of memory.
   bool Remove(DocumentId document);
 
   // The spans that `tokens` (a) shares with each document (b). SpanPair::a is 0. exhausted: memory.
