@@ -46,25 +46,18 @@ class IndexTable {
   // its key may be elsewhere now; look again. Any thread inside a ReadSection, or the holder of the shard's lock.
   template <typename Visit>
   Probed Probe(uint64_t hash, const Visit& visit) const {
-    const uint64_t pattern = kLanes * TagOf(hash);
     uint32_t at = Home(hash);
     for (uint32_t step = 0; step < count_; ++step) {
       const Bucket& bucket = buckets_[at];
-      uint64_t last = 0;
-      for (uint32_t word = 0; word < 3; ++word) {
-        const uint64_t tags = bucket.tags[word].load(std::memory_order_acquire);
-        last = tags;
-        for (uint64_t match = MatchingLanes(tags, pattern, word); match != 0; match &= match - 1) {
-          const uint32_t in_word = static_cast<uint32_t>(std::countr_zero(match)) / 16;
-          // An empty lane still holds its last slot, whose memory may be gone: only an exact match may be followed.
-          if (((tags >> (16 * in_word)) & 0xFFFF) != TagOf(hash)) continue;
-          const std::atomic<Slot>& lane = bucket.slots[word * 4 + in_word];
-          const Slot slot = lane.load(std::memory_order_acquire);
-          if (visit(slot)) return Probed::kEnded;
-          if (lane.load(std::memory_order_acquire) != slot) return Probed::kChanged;
-        }
+      // An empty lane still holds its last slot, whose memory may be gone: only lanes with the tag are followed.
+      const Lanes lanes = LanesOf(bucket, TagOf(hash));
+      for (uint32_t match = lanes.match; match != 0; match &= match - 1) {
+        const std::atomic<Slot>& lane = bucket.slots[static_cast<uint32_t>(std::countr_zero(match))];
+        const Slot slot = lane.load(std::memory_order_acquire);
+        if (visit(slot)) return Probed::kEnded;
+        if (lane.load(std::memory_order_acquire) != slot) return Probed::kChanged;
       }
-      if (OverflowOf(last) == 0) return Probed::kNotFound;
+      if (!lanes.went_on) return Probed::kNotFound;
       at = at + 1 == count_ ? 0 : at + 1;
     }
     return Probed::kNotFound;
@@ -77,43 +70,30 @@ class IndexTable {
     uint32_t at = Home(hash);
     for (uint32_t step = 0; step < count_; ++step) {
       Bucket& bucket = buckets_[at];
-      for (uint32_t word = 0; word < 3; ++word) {
-        const uint64_t tags = bucket.tags[word].load(std::memory_order_relaxed);
-        const uint64_t match = MatchingLanes(tags, 0, word);
-        if (match == 0) continue;
-        const uint32_t lane = static_cast<uint32_t>(std::countr_zero(match)) / 16;
-        bucket.slots[word * 4 + lane].store(slot, std::memory_order_relaxed);
-        bucket.tags[word].store(tags | (static_cast<uint64_t>(TagOf(hash)) << (16 * lane)), std::memory_order_release);
+      if (const uint32_t empty = LanesOf(bucket, 0).match; empty != 0) {
+        const uint32_t lane = static_cast<uint32_t>(std::countr_zero(empty));
+        bucket.slots[lane].store(slot, std::memory_order_relaxed);
+        SetTag(bucket, lane, TagOf(hash));
         return true;
       }
-      bucket.tags[2].store(bucket.tags[2].load(std::memory_order_relaxed) + kOverflowOne, std::memory_order_release);
+      Count(bucket, kOverflowOne);
       at = at + 1 == count_ ? 0 : at + 1;
     }
     // Went once around: take the counts back.
-    for (uint32_t i = 0; i < count_; ++i) {
-      buckets_[i].tags[2].store(buckets_[i].tags[2].load(std::memory_order_relaxed) - kOverflowOne,
-                                std::memory_order_release);
-    }
+    for (uint32_t i = 0; i < count_; ++i) Count(buckets_[i], -kOverflowOne);
     return false;
   }
 
   // REQUIRES: the slot is in the table under this hash.
   void Remove(uint64_t hash, Slot slot) {
-    ForSlot(
-        hash, slot,
-        [&](Bucket& bucket, uint32_t word, uint32_t lane) {
-          const uint64_t tags = bucket.tags[word].load(std::memory_order_relaxed);
-          bucket.tags[word].store(tags & ~(uint64_t{0xFFFF} << (16 * lane)), std::memory_order_release);
-        },
-        true);
+    const Found found = Find(hash, slot);
+    SetTag(buckets_[found.bucket], found.lane, 0);
+    for (uint32_t at = Home(hash); at != found.bucket; at = at + 1 == count_ ? 0 : at + 1)
+      Count(buckets_[at], -kOverflowOne);
   }
   void Replace(uint64_t hash, Slot slot, Slot with) {
-    ForSlot(
-        hash, slot,
-        [&](Bucket& bucket, uint32_t word, uint32_t lane) {
-          bucket.slots[word * 4 + lane].store(with, std::memory_order_release);
-        },
-        false);
+    const Found found = Find(hash, slot);
+    buckets_[found.bucket].slots[found.lane].store(with, std::memory_order_release);
   }
 
   template <typename Visit>
@@ -146,45 +126,54 @@ class IndexTable {
   }
 
  private:
-  static constexpr uint64_t kLanes = 0x0001000100010001u;
   static constexpr uint64_t kOverflowOne = uint64_t{1} << 32;
-  static uint64_t OverflowOf(uint64_t last_word) { return last_word >> 32; }
 
-  // The high bit of each lane that equals the pattern's; a lane above a true match may be reported in error: check it.
-  // For pattern 0 the lowest reported lane is always true.
-  static uint64_t MatchingLanes(uint64_t tags, uint64_t pattern, uint32_t word) {
-    const uint64_t difference = tags ^ pattern;
-    const uint64_t zero = (difference - kLanes) & ~difference & (kLanes << 15);
-    return word == 2 ? zero & 0xFFFFFFFFu : zero;
+  struct Lanes {
+    uint32_t match;  // a bit per lane
+    bool went_on;    // entries whose home this is, or is on the way to, lie further on
+  };
+  // Without a branch: which lane it will be cannot be predicted.
+  static Lanes LanesOf(const Bucket& bucket, uint16_t tag) {
+    const uint64_t pattern = uint64_t{0x0001000100010001} * tag;
+    const uint64_t first = bucket.tags[0].load(std::memory_order_acquire);
+    const uint64_t second = bucket.tags[1].load(std::memory_order_acquire);
+    const uint64_t last = bucket.tags[2].load(std::memory_order_acquire);
+    const uint32_t match =
+        ZeroLanes(first ^ pattern) | ZeroLanes(second ^ pattern) << 4 | (ZeroLanes(last ^ pattern) & 3) << 8;
+    return {match, last >> 32 != 0};
+  }
+  // Bit i: the i-th 16-bit lane is zero.
+  static uint32_t ZeroLanes(uint64_t x) {
+    constexpr uint64_t kLow = 0x7FFF7FFF7FFF7FFF;
+    const uint64_t zero = ~(((x & kLow) + kLow) | x | kLow);  // the high bit of each zero lane, exactly
+    return static_cast<uint32_t>((zero >> 15) * 0x0001000200040008u >> 48) & 15;
   }
 
-  template <typename Visit>
-  void ForSlot(uint64_t hash, Slot slot, const Visit& visit, bool leaves) {
-    const uint64_t pattern = kLanes * TagOf(hash);
+  static void SetTag(Bucket& bucket, uint32_t lane, uint16_t tag) {
+    std::atomic<uint64_t>& word = bucket.tags[lane / 4];
+    const uint32_t shift = 16 * (lane % 4);
+    const uint64_t others = word.load(std::memory_order_relaxed) & ~(uint64_t{0xFFFF} << shift);
+    word.store(others | uint64_t{tag} << shift, std::memory_order_release);
+  }
+  static void Count(Bucket& bucket, uint64_t by) {
+    bucket.tags[2].store(bucket.tags[2].load(std::memory_order_relaxed) + by, std::memory_order_release);
+  }
+
+  struct Found {
+    uint32_t bucket;
+    uint32_t lane;
+  };
+  Found Find(uint64_t hash, Slot slot) const {
     uint32_t at = Home(hash);
     for (uint32_t step = 0; step < count_; ++step) {
-      Bucket& bucket = buckets_[at];
-      for (uint32_t word = 0; word < 3; ++word) {
-        const uint64_t tags = bucket.tags[word].load(std::memory_order_relaxed);
-        for (uint64_t match = MatchingLanes(tags, pattern, word); match != 0; match &= match - 1) {
-          const uint32_t lane = static_cast<uint32_t>(std::countr_zero(match)) / 16;
-          if (bucket.slots[word * 4 + lane].load(std::memory_order_relaxed) != slot) continue;
-          if (((tags >> (16 * lane)) & 0xFFFF) != TagOf(hash)) continue;
-          visit(bucket, word, lane);
-          if (leaves) UncountPath(hash, at);
-          return;
-        }
+      for (uint32_t match = LanesOf(buckets_[at], TagOf(hash)).match; match != 0; match &= match - 1) {
+        const uint32_t lane = static_cast<uint32_t>(std::countr_zero(match));
+        if (buckets_[at].slots[lane].load(std::memory_order_relaxed) == slot) return {at, lane};
       }
       at = at + 1 == count_ ? 0 : at + 1;
     }
     WEIR_CHECK(false, "slot {} is not in its shard's index", slot);
-  }
-
-  void UncountPath(uint64_t hash, uint32_t end) {
-    for (uint32_t at = Home(hash); at != end; at = at + 1 == count_ ? 0 : at + 1) {
-      buckets_[at].tags[2].store(buckets_[at].tags[2].load(std::memory_order_relaxed) - kOverflowOne,
-                                 std::memory_order_release);
-    }
+    return {};
   }
 
   PagedArray<Bucket> buckets_;
