@@ -92,14 +92,66 @@ Core::~Core() {
   if (shards_ != nullptr) {
     Clear();
     WEIR_CHECK(loading_.load() == 0, "pool {} ends with {} loads in flight", options_.name, loading_.load());
-    const uint64_t pins = counters_.Sum(Count::kPinsTaken) - counters_.Sum(Count::kPinsDropped);
+    const uint64_t pins =
+        counters_.Sum(Count::kHits) + counters_.Sum(Count::kPinsTaken) - counters_.Sum(Count::kPinsDropped);
     WEIR_CHECK(pins == 0, "pool {} ends with {} pins held", options_.name, pins);
     for (uint32_t i = 0; i < shard_count_; ++i) shards_[i].~Shard();
     ::operator delete(shards_, std::align_val_t(alignof(Shard)));
   }
 }
 
-Pin Core::Get(const PoolKey& key) {
+// Where the pool is larger than the caches, a hit costs two misses in a row, and what it costs beside them is how many
+// later instructions of the caller the processor can begin meanwhile: every instruction on this path counts many times. So
+// the common hit runs straight through, keeps everything in registers, and leaves the rest to GetSlowly.
+[[gnu::always_inline]] inline Pin Core::GetQuickly(const PoolKey& key) {
+  ReaderRecord* const reader = QuickReader();
+  if (reader == nullptr) [[unlikely]]
+    return GetSlowly(key);
+  const Hashed place = Place(key);
+  if (sampler_ != nullptr && sampler_->Sampled(place.hash)) [[unlikely]]
+    return GetSlowly(key);
+  Entry* mistaken = nullptr;
+  {
+    ReadSection section(*reader);
+    const IndexTable* table = place.shard.table.load(std::memory_order_acquire);
+    if (table != nullptr) [[likely]] {
+      bool absent = false;
+      if (const std::atomic<Slot>* lane = table->FirstCandidate(place.hash, absent); lane != nullptr) [[likely]] {
+        Entry* entry = extents_.At(lane->load(std::memory_order_acquire));
+        // Header and value are one run of lines: fetch the second while the first is on its way.
+        __builtin_prefetch(reinterpret_cast<std::byte*>(entry) + 64);
+        // A tag that fits by chance costs a pin in passing.
+        const uint32_t before = entry->word.fetch_add(1, std::memory_order_acq_rel);
+        const uint64_t difference = (entry->key_high.load(std::memory_order_relaxed) ^ key.high) |
+                                    (entry->key_low.load(std::memory_order_relaxed) ^ key.low);
+        if (difference == 0 && StateOf(before) == EntryState::kLive) [[likely]] {
+          NoteUse(*entry);
+          counters_.Add(*reader, Count::kHits);
+          return Pin(this, entry);
+        }
+        mistaken = entry;
+      } else if (absent) {
+        counters_.Add(*reader, Count::kMisses);
+        return Pin();
+      }
+    }
+  }
+  return mistaken == nullptr ? GetSlowly(key) : GetAfterMistake(key, mistaken);
+}
+
+Pin Core::Get(const PoolKey& key) { return GetQuickly(key); }
+
+Pin Core::GetAfterMistake(const PoolKey& key, Entry* pinned) {
+  bool last = false;
+  {
+    ReadSection section;
+    last = pinned->Unpin();
+  }
+  if (last) FreeDetached(pinned);
+  return GetSlowly(key);
+}
+
+Pin Core::GetSlowly(const PoolKey& key) {
   const Hashed place = Place(key);
   Pin pin = Find(key, place);
   ObserveLookup(place.hash, pin);
@@ -130,7 +182,6 @@ Pin Core::Find(const PoolKey& key, const Hashed& place) {
       if (found != nullptr) {
         NoteUse(*found);
         counters_.Add(section.record(), Count::kHits);
-        counters_.Add(section.record(), Count::kPinsTaken);
         return Pin(this, found);
       }
       if (!changed) {
@@ -141,13 +192,6 @@ Pin Core::Find(const PoolKey& key, const Hashed& place) {
     if (last_pin_of != nullptr) FreeDetached(last_pin_of);
     if (look % kLooksBeforeYield == 0) std::this_thread::yield();
   }
-}
-
-void Core::NoteUse(Entry& entry) const {
-  entry.link.NoteUse();
-  const uint16_t tick = tick_.load(std::memory_order_relaxed);
-  if (entry.last_use_tick.load(std::memory_order_relaxed) != tick)
-    entry.last_use_tick.store(tick, std::memory_order_relaxed);
 }
 
 bool Core::Contains(const PoolKey& key) const {
@@ -183,6 +227,18 @@ Charge Core::ChargeOf(Slot slot) const {
 }
 
 void Core::Drop(Entry* entry) {
+  ReaderRecord* const reader = internal::tls_reader;
+  uint32_t word = entry->word.load(std::memory_order_relaxed);
+  // From kLive to kLive nobody has to be told, and there is only one step: no section is needed.
+  if (reader != nullptr && StateOf(word) == EntryState::kLive &&
+      entry->word.compare_exchange_strong(word, word - 1, std::memory_order_acq_rel)) [[likely]] {
+    counters_.Add(*reader, Count::kPinsDropped);
+    return;
+  }
+  DropSlowly(entry);
+}
+
+void Core::DropSlowly(Entry* entry) {
   bool last = false;
   {
     ReadSection section;
@@ -381,3 +437,6 @@ void Core::TellSampler(uint64_t hash, uint64_t bytes, bool stored) {
 }
 
 }  // namespace weir::pool
+
+// Here and not with its like, so that the common hit costs no call more.
+weir::Pin weir::Pool::Get(const PoolKey& key) { return core_->GetQuickly(key); }

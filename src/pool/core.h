@@ -93,6 +93,7 @@ class Core {
   Status Open();
 
   Pin Get(const PoolKey& key);
+  Pin GetQuickly(const PoolKey& key);  // the same, inlined
   bool Contains(const PoolKey& key) const;
   InsertOutcome Insert(const PoolKey& key, std::span<const std::byte> bytes, const Cost& cost);
   InsertOutcome Insert(const PoolKey& key, Resource&& resource, const Cost& cost);
@@ -131,7 +132,15 @@ class Core {
   }
   uint32_t ShardNumber(uint64_t hash) const { return static_cast<uint32_t>(hash >> shard_shift_) & (shard_count_ - 1); }
   Shard& ShardOf(uint64_t hash) const { return shards_[ShardNumber(hash)]; }
-  void NoteUse(Entry& entry) const;
+  [[gnu::noinline]] Pin GetSlowly(const PoolKey& key);
+  [[gnu::noinline]] Pin GetAfterMistake(const PoolKey& key, Entry* pinned);
+  [[gnu::noinline]] void DropSlowly(Entry* entry);
+  void NoteUse(Entry& entry) const {
+    entry.link.NoteUse();
+    const uint16_t tick = tick_.load(std::memory_order_relaxed);
+    if (entry.last_use_tick.load(std::memory_order_relaxed) != tick) [[unlikely]]
+      entry.last_use_tick.store(tick, std::memory_order_relaxed);
+  }
   Charge ChargeOf(Slot slot) const;
   Slot FindLocked(const Shard& shard, const PoolKey& key, uint64_t hash) const;
   void UncountLocked(Shard& shard, Slot slot);

@@ -36,7 +36,7 @@ struct EvictionLink {
 
   void NoteUse() {
     const uint8_t seen = uses.load(std::memory_order_relaxed);
-    if (seen < kUsesMax) uses.store(seen + 1, std::memory_order_relaxed);
+    uses.store(static_cast<uint8_t>(seen + (seen < kUsesMax ? 1 : 0)), std::memory_order_relaxed);
   }
   // The place passes to `to`; *this is in no queue afterwards. EvictionQueues::Relocate makes it so.
   void MoveTo(EvictionLink& to) {

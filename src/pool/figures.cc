@@ -21,7 +21,7 @@ PoolStats Core::Stats() const {
   }
   // Dropped first: a pin that is taken and dropped between the two must not make the difference negative.
   const uint64_t dropped = sum(Count::kPinsDropped);
-  const uint64_t taken = sum(Count::kPinsTaken);
+  const uint64_t taken = sum(Count::kHits) + sum(Count::kPinsTaken);
   stats.pins = taken > dropped ? taken - dropped : 0;
   stats.loading = loading_.load(std::memory_order_relaxed);
   stats.waiting = waiting_.load(std::memory_order_relaxed);

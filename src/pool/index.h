@@ -11,6 +11,12 @@
 #include <bit>
 #include <cstdint>
 
+#include "sanitizer.h"
+#if defined(__SSE2__) && !defined(WEIR_THREAD_SANITIZER)
+#include <emmintrin.h>
+#define WEIR_POOL_SSE2 1
+#endif
+
 #include "eviction_link.h"
 #include "pages.h"
 #include "weir/base/check.h"
@@ -39,6 +45,15 @@ class IndexTable {
   const Bucket& bucket(uint32_t i) const { return buckets_[i]; }
 
   void PrefetchHome(uint64_t hash) const { __builtin_prefetch(&buckets_[Home(hash)]); }
+
+  // The first lane of the home bucket whose tag fits, or null: a guess that the caller verifies, and that says nothing
+  // when it fails. `absent`: no entry has that hash.
+  const std::atomic<Slot>* FirstCandidate(uint64_t hash, bool& absent) const {
+    const Bucket& bucket = buckets_[Home(hash)];
+    const Lanes lanes = LanesOf(bucket, TagOf(hash));
+    absent = lanes.match == 0 && !lanes.went_on;
+    return lanes.match == 0 ? nullptr : &bucket.slots[static_cast<uint32_t>(std::countr_zero(lanes.match))];
+  }
 
   enum class Probed : uint8_t { kEnded, kNotFound, kChanged };
 
@@ -125,15 +140,28 @@ class IndexTable {
     return low == 0 ? 1 : low;
   }
 
- private:
-  static constexpr uint64_t kOverflowOne = uint64_t{1} << 32;
-
+  // How a bucket is looked at; public for tests, which hold both ways against each other.
   struct Lanes {
     uint32_t match;  // a bit per lane
     bool went_on;    // entries whose home this is, or is on the way to, lie further on
   };
-  // Without a branch: which lane it will be cannot be predicted.
+  // Without a branch on which lane it is: that cannot be predicted, and a wrong guess of the processor would keep it from
+  // beginning the caller's next look-up while this one waits for memory.
   static Lanes LanesOf(const Bucket& bucket, uint16_t tag) {
+#if defined(WEIR_POOL_SSE2)
+    // Words change one at a time, and a lane lies in one word: it does not matter that the three are not read as one.
+    const __m128i wanted = _mm_set1_epi16(static_cast<int16_t>(tag));
+    const __m128i low = _mm_load_si128(reinterpret_cast<const __m128i*>(&bucket.tags[0]));
+    const __m128i high = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(&bucket.tags[2]));
+    std::atomic_signal_fence(std::memory_order_acquire);
+    const __m128i equal = _mm_packs_epi16(_mm_cmpeq_epi16(low, wanted), _mm_cmpeq_epi16(high, wanted));
+    const uint32_t match = static_cast<uint32_t>(_mm_movemask_epi8(equal)) & ((1u << kBucketSlots) - 1);
+    return {match, static_cast<uint64_t>(_mm_cvtsi128_si64(high)) >> 32 != 0};
+#else
+    return PortableLanesOf(bucket, tag);
+#endif
+  }
+  static Lanes PortableLanesOf(const Bucket& bucket, uint16_t tag) {
     const uint64_t pattern = uint64_t{0x0001000100010001} * tag;
     const uint64_t first = bucket.tags[0].load(std::memory_order_acquire);
     const uint64_t second = bucket.tags[1].load(std::memory_order_acquire);
@@ -142,6 +170,10 @@ class IndexTable {
         ZeroLanes(first ^ pattern) | ZeroLanes(second ^ pattern) << 4 | (ZeroLanes(last ^ pattern) & 3) << 8;
     return {match, last >> 32 != 0};
   }
+
+ private:
+  static constexpr uint64_t kOverflowOne = uint64_t{1} << 32;
+
   // Bit i: the i-th 16-bit lane is zero.
   static uint32_t ZeroLanes(uint64_t x) {
     constexpr uint64_t kLow = 0x7FFF7FFF7FFF7FFF;

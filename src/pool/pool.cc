@@ -62,7 +62,6 @@ Result<std::unique_ptr<Pool>> pool::CreateOn(PageSource& source, PoolOptions opt
   }
 }
 
-Pin Pool::Get(const PoolKey& key) { return core_->Get(key); }
 bool Pool::Contains(const PoolKey& key) const { return core_->Contains(key); }
 InsertOutcome Pool::Insert(const PoolKey& key, std::span<const std::byte> bytes, const Cost& cost) {
   return core_->Insert(key, bytes, cost);

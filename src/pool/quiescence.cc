@@ -5,16 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sanitizer.h"
 #include "weir/base/check.h"
-
-// The thread sanitizer knows neither membarrier nor stand-alone fences.
-#if defined(__SANITIZE_THREAD__)
-#define WEIR_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WEIR_THREAD_SANITIZER 1
-#endif
-#endif
 
 namespace weir::pool {
 namespace {

@@ -33,8 +33,19 @@ inline ReaderRecord& ThisReader() {
   return record != nullptr ? *record : internal::RegisterReader();
 }
 
+// This thread's record, or null when it has none yet or its sections need a fence.
+inline ReaderRecord* QuickReader() {
+  ReaderRecord* record = internal::tls_reader;
+  return internal::readers_need_fence.load(std::memory_order_relaxed) ? nullptr : record;
+}
+
 class ReadSection {
  public:
+  // `record` is what QuickReader() returned, not null.
+  explicit ReadSection(ReaderRecord& record) : record_(record) {
+    record_.sections.store(record_.sections.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
   ReadSection() : record_(ThisReader()) {
     const uint64_t odd = record_.sections.load(std::memory_order_relaxed) + 1;
     // Pairs with the barrier in WaitForReaders: either the writer sees this section, or the section sees the unlinking.
