@@ -43,14 +43,6 @@ uint64_t ReservationFor(uint64_t budget_bytes) {
 
 }  // namespace
 
-uint64_t EntryView::Bytes(Slot slot) const {
-  Entry* entry = extents_->At(slot);
-  uint64_t bytes = extents_->CellBytesAt(slot);
-  if (entry->slack == kBodyLarge) bytes += RoundUp(entry->large().size_bytes, kPageBytes);
-  if (entry->slack == kBodyResource) bytes += entry->resource().bytes();
-  return bytes;
-}
-
 bool IsValid(const Cost& cost) {
   return std::isfinite(cost.refetch_us) && cost.refetch_us >= 0 && std::isfinite(cost.weight) && cost.weight >= 0;
 }
@@ -58,6 +50,7 @@ bool IsValid(const Cost& cost) {
 uint8_t PriceClassOf(const Cost& cost, uint64_t charged_bytes) {
   constexpr double kUnknown = 1.0 / 1024;
   if (cost.keep == Keep::kAlways) return kPriceClassNever;
+  if (cost.refetch_us == 0 && cost.weight == 1) return kClassOfOne - 10;
   const double known = cost.refetch_us / static_cast<double>(charged_bytes);
   const double worth = (cost.refetch_us == 0 ? kUnknown : known) * cost.weight;
   if (!(worth > 0)) return 0;
@@ -212,20 +205,6 @@ Slot Core::FindLocked(const Shard& shard, const PoolKey& key, uint64_t hash) con
   return found;
 }
 
-std::span<const std::byte> Core::BytesOf(Entry* entry) const {
-  if (entry->slack == kBodyResource) return {};
-  if (entry->slack == kBodyLarge) return {entry->large().at, entry->large().size_bytes};
-  return {entry->body(), extents_.CellBytesAt(extents_.SlotOf(entry)) - kHeaderBytes - entry->slack};
-}
-
-Charge Core::ChargeOf(Slot slot) const {
-  Entry* entry = extents_.At(slot);
-  Charge charge{extents_.CellBytesAt(slot), 0};
-  if (entry->slack == kBodyLarge) charge.mapped_bytes += RoundUp(entry->large().size_bytes, kPageBytes);
-  if (entry->slack == kBodyResource) charge.declared_bytes = entry->resource().bytes();
-  return charge;
-}
-
 void Core::Drop(Entry* entry) {
   ReaderRecord* const reader = internal::tls_reader;
   uint32_t word = entry->word.load(std::memory_order_relaxed);
@@ -284,9 +263,7 @@ void Core::FreeDetached(Entry* entry) {
   extents_.GiveBack(slot, EntryState::kClaimed);
 }
 
-// What the cell holds outside itself goes back; its bytes.
-uint64_t Core::FreeBody(Slot slot) {
-  Entry* entry = extents_.At(slot);
+uint64_t Core::FreeOutside(Entry* entry) {
   uint64_t bytes = 0;
   if (entry->slack == kBodyLarge) {
     bytes = RoundUp(entry->large().size_bytes, kPageBytes);
@@ -300,8 +277,7 @@ uint64_t Core::FreeBody(Slot slot) {
   return bytes;
 }
 
-void Core::TellSink(Entry* entry, bool for_pressure) {
-  if (!options_.sink) return;
+void Core::CallSink(Entry* entry, bool for_pressure) {
   const bool is_resource = entry->slack == kBodyResource;
   try {
     options_.sink({entry->key(), BytesOf(entry), is_resource ? entry->resource().get() : nullptr, for_pressure});

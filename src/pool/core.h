@@ -37,12 +37,22 @@ struct Charge {
   uint64_t total() const { return mapped_bytes + declared_bytes; }
 };
 
+inline Charge ChargeAt(const Extents& extents, Slot slot) {
+  Entry* entry = extents.At(slot);
+  Charge charge{extents.CellBytesAt(slot), 0};
+  if (entry->slack >= kBodyResource) [[unlikely]] {
+    if (entry->slack == kBodyLarge) charge.mapped_bytes += RoundUp(entry->large().size_bytes, kPageBytes);
+    if (entry->slack == kBodyResource) charge.declared_bytes = entry->resource().bytes();
+  }
+  return charge;
+}
+
 // How the eviction queues see the entries.
 class EntryView {
  public:
   explicit EntryView(const Extents& extents) : extents_(&extents) {}
   EvictionLink& Link(Slot slot) const { return extents_->At(slot)->link; }
-  uint64_t Bytes(Slot slot) const;
+  uint64_t Bytes(Slot slot) const { return ChargeAt(*extents_, slot).total(); }
   uint64_t Hash(Slot slot) const { return HashOf(extents_->At(slot)->key()); }
   bool Claim(Slot slot) const { return extents_->At(slot)->Claim(); }
 
@@ -115,7 +125,13 @@ class Core {
 
   // For Pin.
   void Drop(Entry* entry);
-  std::span<const std::byte> BytesOf(Entry* entry) const;
+  std::span<const std::byte> BytesOf(Entry* entry) const {
+    if (entry->slack >= kBodyResource) [[unlikely]] {
+      if (entry->slack == kBodyResource) return {};
+      return {entry->large().at, entry->large().size_bytes};
+    }
+    return {entry->body(), extents_.CellBytesAt(extents_.SlotOf(entry)) - kHeaderBytes - entry->slack};
+  }
   uint64_t ChargedBytes(const Entry* entry) const { return ChargeOf(extents_.SlotOf(entry)).total(); }
 
  private:
@@ -141,18 +157,28 @@ class Core {
     if (entry.last_use_tick.load(std::memory_order_relaxed) != tick) [[unlikely]]
       entry.last_use_tick.store(tick, std::memory_order_relaxed);
   }
-  Charge ChargeOf(Slot slot) const;
+  Charge ChargeOf(Slot slot) const { return ChargeAt(extents_, slot); }
   Slot FindLocked(const Shard& shard, const PoolKey& key, uint64_t hash) const;
   void UncountLocked(Shard& shard, Slot slot);
   void DetachLocked(Shard& shard, Slot slot, Leaving& leaving);
   void UnlinkLocked(Shard& shard, uint64_t hash, Slot slot, Leaving& leaving);
-  void TellSink(Entry* entry, bool for_pressure);
+  void TellSink(Entry* entry, bool for_pressure) {
+    if (options_.sink) CallSink(entry, for_pressure);
+  }
+  void CallSink(Entry* entry, bool for_pressure);
   void Free(Leaving& leaving);
   void CountEvicted(uint64_t entries, uint64_t bytes) {
     counters_.Add(Count::kEvictions, entries);
     counters_.Add(Count::kEvictedBytes, bytes);
   }
-  uint64_t FreeBody(Slot slot);
+  // What the cell holds outside itself goes back; its bytes.
+  uint64_t FreeBody(Slot slot) {
+    Entry* entry = extents_.At(slot);
+    const uint64_t bytes = entry->slack >= kBodyResource ? FreeOutside(entry) : 0;
+    entry->slack = 0;
+    return bytes;
+  }
+  uint64_t FreeOutside(Entry* entry);
   void FreeDetached(Entry* entry);
   Pin Find(const PoolKey& key, const Hashed& place);
   // For the sampler, which may find that another policy would do better; that one comes into force with an insertion.

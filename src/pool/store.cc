@@ -20,7 +20,7 @@ namespace {
 constexpr uint32_t kEvictEffort = 4096;
 // A longer copy would keep readers of the key waiting.
 constexpr uint64_t kOverwriteBytesMax = 2048;
-constexpr double kIndexLoadMax = 0.85;
+constexpr uint64_t kIndexLoadMaxPercent = 85;
 constexpr double kIndexGrowth = 1.5;
 constexpr uint64_t kFirstBuckets = kPageBytes / sizeof(Bucket);
 
@@ -311,7 +311,7 @@ bool Core::GrowIndexLocked(Shard& shard, std::unique_ptr<IndexTable>& retired) {
   const IndexTable* table = shard.table.load(std::memory_order_relaxed);
   const uint64_t entries = shard.entries.load(std::memory_order_relaxed);
   const uint64_t places = table == nullptr ? 0 : uint64_t{table->bucket_count()} * kBucketSlots;
-  if (static_cast<double>(entries + 1) <= static_cast<double>(places) * kIndexLoadMax) return true;
+  if (entries < places / 100 * kIndexLoadMaxPercent) return true;
   const double larger = table == nullptr ? kFirstBuckets : table->bucket_count() * kIndexGrowth;
   return ResizeIndexLocked(shard, static_cast<uint64_t>(larger), retired) || entries < places;
 }
