@@ -20,6 +20,26 @@ Error Refused() { return Exhausted("the block index may not grow", "raise its by
 
 }  // namespace
 
+// Before anything that readers may notice: whoever sees it sees the new number too.
+void BlockIndex::Tree::BeginChange() noexcept {
+  change_.store(change_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+}
+
+// False: memory was refused, and nothing is changed. What readers held back may be what was missing.
+template <typename Change>
+bool BlockIndex::Tree::AllOrNothing(Change&& change) {
+  for (bool again = true;; again = false) {
+    try {
+      change();
+      return true;
+    } catch (const std::bad_alloc&) {
+      limbo_.Collect();
+      if (limbo_.IsEmpty() || !again) return false;
+      limbo_.WaitForAll();
+    }
+  }
+}
+
 BlockIndex::Tree::Holder& BlockIndex::Tree::HolderFor(HolderId holder) {
   if (holder >= holders_.size()) holders_.resize(size_t{holder} + 1, Holder(meter_));
   Holder& entry = holders_[holder];
@@ -39,7 +59,7 @@ void BlockIndex::Tree::CleanTails(HolderId holder) noexcept {
   Tails& tails = holders_[holder].tails;
   std::sort(tails.begin(), tails.end());
   tails.erase(std::unique(tails.begin(), tails.end()), tails.end());
-  std::erase_if(tails, [&](RunId id) { return !runs_.IsLive(id) || !runs_[id].holders.Contains(holder); });
+  std::erase_if(tails, [&](RunId id) { return !names_.IsLive(id) || !At(id).holders.Contains(holder); });
 }
 
 void BlockIndex::Tree::ShrinkHolders() noexcept {
@@ -58,15 +78,15 @@ BlockIndex::Tree::RunId BlockIndex::Tree::Spread(HolderId holder, RunId from) {
   RunId top = kNone;
   RunId id = from;
   try {
-    for (; id != kNone && !runs_[id].holders.Contains(holder); id = runs_[id].parent) {
-      Run& run = runs_[id];
-      run.holders.Insert(holder, meter_);
-      entries_ += run.length;
-      holders_[holder].blocks += run.length;
+    for (; id != kNone && !At(id).holders.Contains(holder); id = At(id).parent) {
+      Run& run = At(id);
+      run.holders.Insert(holder, meter_, limbo_);
+      entries_ += run.length();
+      holders_[holder].blocks += run.length();
       top = id;
     }
   } catch (const std::bad_alloc&) {
-    for (RunId undone = from; undone != id; undone = runs_[undone].parent) EraseHolder(undone, holder);
+    for (RunId undone = from; undone != id; undone = At(undone).parent) EraseHolder(undone, holder);
     throw;
   }
   return top;
@@ -75,7 +95,7 @@ BlockIndex::Tree::RunId BlockIndex::Tree::Spread(HolderId holder, RunId from) {
 // After a holder came to the runs from `id` up to `top`: any of them may now equal its parent.
 void BlockIndex::Tree::MergeUpwards(RunId id, RunId top) noexcept {
   for (;;) {
-    const RunId parent = runs_[id].parent;
+    const RunId parent = At(id).parent;
     if (parent == kNone) return;
     const bool last = id == top;
     const bool merged = IsOnlyChild(id) && MergeIntoOnlyChild(parent);
@@ -94,13 +114,13 @@ void BlockIndex::Tree::AddOrThrow(HolderId holder, std::span<const BlockKey> key
   RunId at = place.run;
   const std::span<const BlockKey> rest = keys.subspan(place.blocks);
   if (at != kNone) {
-    Run& run = runs_[at];
+    const Run& run = At(at);
     const bool held = run.holders.Contains(holder);
     if (held && rest.empty()) return;
-    if (place.inside < run.length) {
+    if (place.inside < run.length()) {
       at = Split(at, place.inside);
     } else if (held && run.first_child == kNone && run.holders.count() == 1) {
-      Append(run, rest);
+      Append(at, holder, rest);
       return;
     }
   }
@@ -125,52 +145,54 @@ Status BlockIndex::Tree::Add(HolderId holder, std::span<const BlockKey> keys) {
   if (keys.empty()) return {};
   if (keys.size() > UINT32_MAX / 2) return InvalidArgument(fmt::format("a chain of {} blocks", keys.size()));
   const bool is_new = BlocksOf(holder) == 0;
-  try {
-    AddOrThrow(holder, keys);
-  } catch (const std::bad_alloc&) {
-    if (is_new) Remove(holder);
-    return Refused();
-  }
-  if (is_new) ++holders_held_;
-  return {};
+  BeginChange();
+  const bool added = AllOrNothing([&] { AddOrThrow(holder, keys); });
+  if (is_new && added) holders_held_ += 1;
+  if (is_new && !added) Remove(holder);
+  Settle();
+  return added ? Status() : Status(Refused());
 }
 
-// Cuts a leaf that one holder has.
-void BlockIndex::Tree::Shorten(Run& run, HolderId holder, uint32_t length) noexcept {
-  const uint32_t lost = run.length - length;
-  run.last = run.key(length - 1);
-  run.length = length;
+// Cuts a leaf that one holder has. Throws std::bad_alloc.
+void BlockIndex::Tree::Shorten(RunId id, HolderId holder, uint32_t length) {
+  const Run& old = At(id);
+  const uint32_t lost = old.length() - length;
+  const RunId place = NewVersion(old);
+  Run& run = runs_[place];
+  run.last = old.key(length - 1);
+  run.length_word.store(length, std::memory_order_relaxed);
+  run.inner = old.inner;
+  const size_t inner_size = length > 2 ? (size_t{length} - 2) * sizeof(uint64_t) : 0;
+  if (old.inner != nullptr && malloc_usable_size(old.inner) > inner_size * 2) {
+    try {
+      run.inner = NewInner(length);
+      if (run.inner != nullptr) std::memcpy(run.inner, old.inner, inner_size);
+    } catch (const std::bad_alloc&) {  // the larger one stays
+    }
+  }
+  Supersede(id, place, run.inner == old.inner ? kRun : kRunAndKeys);
   blocks_ -= lost;
   entries_ -= lost;
   holders_[holder].blocks -= lost;
-  const size_t inner_size = length > 2 ? (size_t{length} - 2) * sizeof(uint64_t) : 0;
-  if (run.inner == nullptr || malloc_usable_size(run.inner) <= inner_size * 2) return;
-  try {
-    uint64_t* const exact = NewInner(length);
-    if (exact != nullptr) std::memcpy(exact, run.inner, inner_size);
-    meter_.Free(run.inner);
-    run.inner = exact;
-  } catch (const std::bad_alloc&) {  // the larger one stays
-  }
 }
 
 // Takes the holder from `top` and from all below it. Goes through the tree by its links, deepest first, so that no run is
 // dropped before its children.
 void BlockIndex::Tree::EraseBelow(HolderId holder, RunId top) noexcept {
   const auto held_from = [&](RunId id) {
-    while (id != kNone && !runs_[id].holders.Contains(holder)) id = runs_[id].next;
+    while (id != kNone && !At(id).holders.Contains(holder)) id = At(id).next;
     return id;
   };
   const auto deepest = [&](RunId id) {
-    for (RunId child = id; child != kNone; child = held_from(runs_[id].first_child)) id = child;
+    for (RunId child = id; child != kNone; child = held_from(At(id).first_child)) id = child;
     return id;
   };
   RunId id = deepest(top);
   for (;;) {
-    const RunId parent = runs_[id].parent;
-    const RunId next = runs_[id].next;
+    const RunId parent = At(id).parent;
+    const RunId next = At(id).next;
     EraseHolder(id, holder);
-    if (runs_[id].holders.count() == 0) {
+    if (At(id).holders.count() == 0) {
       Drop(id);
     } else {
       MergeIntoOnlyChild(id);
@@ -183,50 +205,50 @@ void BlockIndex::Tree::EraseBelow(HolderId holder, RunId top) noexcept {
 
 void BlockIndex::Tree::TruncateOrThrow(HolderId holder, std::span<const BlockKey> keys, size_t keep) {
   const Place place = Walk(keys.first(keep + 1));
-  if (place.blocks <= keep || !runs_[place.run].holders.Contains(holder)) return;
+  if (place.blocks <= keep || !At(place.run).holders.Contains(holder)) return;
   Holder& entry = HolderFor(holder);
-  Run& run = runs_[place.run];
+  const Run& run = At(place.run);
   const uint32_t offset = place.inside - 1;
   if (offset > 0 && run.first_child == kNone && run.holders.count() == 1) {
-    Shorten(run, holder, offset);
+    Shorten(place.run, holder, offset);
     return;
   }
   const RunId above = offset > 0 ? Split(place.run, offset) : run.parent;
   EraseBelow(holder, place.run);
   Tidy(above);
-  if (above != kNone && runs_.IsLive(above) && runs_[above].holders.Contains(holder)) entry.tails.push_back(above);
+  if (above != kNone && names_.IsLive(above) && At(above).holders.Contains(holder)) entry.tails.push_back(above);
 }
 
 Status BlockIndex::Tree::Truncate(HolderId holder, std::span<const BlockKey> keys, size_t keep) {
   if (keep >= keys.size() || BlocksOf(holder) == 0) return {};
-  try {
-    TruncateOrThrow(holder, keys, keep);
-  } catch (const std::bad_alloc&) {
-    return Refused();
-  }
+  BeginChange();
+  const bool truncated = AllOrNothing([&] { TruncateOrThrow(holder, keys, keep); });
   if (BlocksOf(holder) == 0) {
-    --holders_held_;
+    holders_held_ -= 1;
     Remove(holder);
   }
-  return {};
+  Settle();
+  return truncated ? Status() : Status(Refused());
 }
 
 void BlockIndex::Tree::Remove(HolderId holder) {
+  BeginChange();
   if (holder < holders_.size()) {
-    if (holders_[holder].blocks > 0) --holders_held_;
+    if (holders_[holder].blocks > 0) holders_held_ -= 1;
     Tails tails((MeteredAllocator<RunId>(meter_)));
     tails.swap(holders_[holder].tails);
     for (const RunId tail : tails) {
-      if (!runs_.IsLive(tail)) continue;
-      for (RunId id = tail; id != kNone && runs_[id].holders.Contains(holder); id = runs_[id].parent) {
+      if (!names_.IsLive(tail)) continue;
+      for (RunId id = tail; id != kNone && At(id).holders.Contains(holder); id = At(id).parent) {
         EraseHolder(id, holder);
       }
     }
     for (const RunId tail : tails) {
-      if (runs_.IsLive(tail)) Tidy(tail);
+      if (names_.IsLive(tail)) Tidy(tail);
     }
   }
   ShrinkHolders();
+  Settle();
 }
 
 }  // namespace weir

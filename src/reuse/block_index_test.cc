@@ -9,23 +9,16 @@
 #include <utility>
 #include <vector>
 
+#include "testing/block_paths.h"
 #include "testing/counted_new.h"
 #include "weir/base/random.h"
 
 namespace weir {
 namespace {
 
-using Path = std::string;  // one letter a block
-
-std::vector<BlockKey> KeysOf(const Path& path) {
-  std::vector<BlockKey> keys;
-  uint64_t history = 1;
-  for (const char letter : path) {
-    history = Random(history * 31 + static_cast<uint8_t>(letter)).Next();
-    keys.push_back({.high = ~history, .low = history});
-  }
-  return keys;
-}
+using testing::KeysOf;
+using testing::Path;
+using testing::RandomPath;
 
 // Every prefix that is held, and by whom.
 class Model {
@@ -92,13 +85,6 @@ std::multiset<std::pair<size_t, std::set<HolderId>>> BlocksOfGroups(const BlockI
     return true;
   });
   return blocks;
-}
-
-Path RandomPath(Random& random, size_t length_max, uint64_t letters) {
-  Path path(random.Below(length_max + 1), 0);
-  // Long equal stretches with rare choices: runs, and branches inside them.
-  for (auto& letter : path) letter = random.Below(4) == 0 ? static_cast<char>(random.Below(letters)) : 0;
-  return path;
 }
 
 void ExpectSame(const BlockIndex& index, const Model& model, const Path& path) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "weir/base/check.h"
 
@@ -19,19 +20,58 @@ constexpr uint32_t kShortRun = 2;  // blocks
 }  // namespace
 
 BlockIndex::Tree::Tree(const BlockIndexOptions& options)
-    : meter_(options.bytes_max), runs_(meter_), table_(meter_), holders_(MeteredAllocator<Holder>(meter_)) {
+    : meter_(options.bytes_max),
+      limbo_(meter_, gate_, Release, this),
+      runs_(meter_, limbo_),
+      names_(meter_, limbo_),
+      table_(meter_, limbo_),
+      holders_(MeteredAllocator<Holder>(meter_)) {
   meter_.Adopt(this);
 }
 
 BlockIndex::Tree::~Tree() {
-  runs_.ForEach([this](RunId id) {
-    runs_[id].holders.Clear(meter_);
-    meter_.Free(runs_[id].inner);
+  limbo_.Collect();
+  runs_.ForEach([this](RunId place) {
+    runs_[place].holders.Clear(meter_);
+    meter_.Free(runs_[place].inner);
   });
 }
 
-BlockIndex::Tree::RunId BlockIndex::Tree::Child(RunId parent, uint64_t key) const {
-  return table_.Find(key, [&](RunId id) { return runs_[id].first == key && runs_[id].parent == parent; });
+bool BlockIndex::Tree::Release(void* tree, internal::Retired& retired) noexcept {
+  Tree& self = *static_cast<Tree*>(tree);
+  if (retired.kind == kBlock) {
+    self.meter_.Free(reinterpret_cast<void*>(retired.what));
+    return true;
+  }
+  const auto place = static_cast<RunId>(retired.what);
+  Run& run = self.runs_[place];
+  if (retired.kind == kGoneRun) {  // whoever needed to find it has left; whoever came later may be looking at it
+    self.table_.Erase(run.first, place);
+    retired.kind = kRunAndKeys;
+    return false;
+  }
+  if (retired.kind == kRunWithHolders) run.holders.Clear(self.meter_);
+  if (retired.kind != kRun) self.meter_.Free(run.inner);
+  self.runs_.Free(place);
+  return true;
+}
+
+void BlockIndex::Tree::Settle() noexcept {
+  limbo_.Collect();
+  table_.Shrink();
+  runs_.Shrink();
+  names_.Shrink();
+  limbo_.Collect();
+  settled_.store(change_.load(std::memory_order_relaxed), std::memory_order_release);
+}
+
+BlockIndex::Tree::RunId BlockIndex::Tree::Child(internal::RunTable::Probe& probe, RunId parent, uint64_t key) const {
+  const uint32_t change = change_.load(std::memory_order_relaxed);
+  const RunId place = probe.Find(key, [&](RunId found) {
+    const Run& run = runs_[found];
+    return run.first == key && run.parent == parent && !run.IsGone(change);
+  });
+  return place == kNone ? kNone : runs_[place].name.load(std::memory_order_relaxed);
 }
 
 uint32_t BlockIndex::Tree::MatchInside(const Run& run, std::span<const BlockKey> keys, uint32_t count) const {
@@ -50,69 +90,133 @@ uint32_t BlockIndex::Tree::MatchInside(const Run& run, std::span<const BlockKey>
 }
 
 // Among short runs the next ones are likely to begin a few keys on: asks for their slots, then for themselves, ahead.
-void BlockIndex::Tree::ReadAhead(std::span<const BlockKey> keys) const {
+inline void BlockIndex::Tree::ReadAhead(const internal::RunTable::Probe& probe, std::span<const BlockKey> keys) const {
   constexpr size_t kSlotAhead = 24;
   constexpr size_t kRunAhead = 12;
   if (keys.size() <= kSlotAhead) return;
-  table_.Prefetch(keys[kSlotAhead].low);
-  const RunId guess = table_.Guess(keys[kRunAhead].low);
+  probe.Prefetch(keys[kSlotAhead].low);
+  const RunId guess = probe.Guess(keys[kRunAhead].low);
   if (guess != kNone) __builtin_prefetch(&runs_[guess]);
 }
 
 BlockIndex::Tree::Place BlockIndex::Tree::Walk(std::span<const BlockKey> keys) const {
   Place place;
+  internal::RunTable::Probe probe(table_);
   while (place.blocks < keys.size()) {
-    const RunId id = Child(place.run, keys[place.blocks].low);
+    const RunId id = Child(probe, place.run, keys[place.blocks].low);
     if (id == kNone) break;
-    const Run& run = runs_[id];
-    const auto count = static_cast<uint32_t>(std::min<size_t>(run.length, keys.size() - place.blocks));
+    const Run& run = At(id);
+    const auto count = static_cast<uint32_t>(std::min<size_t>(run.length(), keys.size() - place.blocks));
     place.inside = count == 1 ? 1 : MatchInside(run, keys.subspan(place.blocks), count);  // the first key is known to match
     place.blocks += place.inside;
-    if (place.run == kNone) place.top = id;
     place.run = id;
-    if (place.inside < run.length) break;
-    if (run.length <= kShortRun) ReadAhead(keys.subspan(place.blocks));
+    if (place.inside < run.length()) break;
+    if (run.length() <= kShortRun) ReadAhead(probe, keys.subspan(place.blocks));
   }
   return place;
 }
 
+template <typename OnRun>
+uint32_t BlockIndex::Tree::WalkRuns(std::span<const BlockKey> keys, uint32_t change, OnRun&& on_run) const {
+  uint32_t blocks = 0;
+  internal::RunTable::Probe probe(table_);
+  while (blocks < keys.size()) {
+    const uint64_t key = keys[blocks].low;
+    const RunId place = probe.Find(key, [&](RunId found) {
+      const Run& run = runs_[found];
+      return run.first == key && !run.IsGone(change);
+    });
+    if (place == kNone) break;
+    const Run& run = runs_[place];
+    const uint32_t length = run.length();
+    const auto count = static_cast<uint32_t>(std::min<size_t>(length, keys.size() - blocks));
+    const uint32_t inside = count == 1 ? 1 : MatchInside(run, keys.subspan(blocks), count);
+    blocks += inside;
+    on_run(run, blocks);
+    if (inside < length) break;
+    if (length <= kShortRun) ReadAhead(probe, keys.subspan(blocks));
+  }
+  return blocks;
+}
+
+uint32_t BlockIndex::Tree::Find(std::span<const BlockKey> keys) const {
+  const internal::ReaderGate::Pass pass(gate_);
+  return WalkRuns(keys, change_.load(std::memory_order_acquire), [](const Run&, uint32_t) {});
+}
+
+// Scores fall out on the way up: whoever holds a run but not the next one of the chain stops at its end.
+void BlockIndex::Tree::Find(std::span<const BlockKey> keys, PrefixMatch& match) const {
+  const internal::ReaderGate::Pass pass(gate_);
+  const uint32_t change = change_.load(std::memory_order_acquire);
+  const bool calm = settled_.load(std::memory_order_acquire) == change;
+  auto& levels = match.scratch.levels;
+  levels.clear();
+  match.holders.clear();
+  std::fill(match.scratch.seen.begin(), match.scratch.seen.end(), 0);
+  // Runs in a row with the same small holders and no others are one level.
+  const Run* upper = nullptr;
+  WalkRuns(keys, change, [&](const Run& run, uint32_t blocks) {
+    const uint64_t small = run.holders.small();
+    const Run* const with_large = run.holders.HasLarge() ? &run : nullptr;
+    if (with_large == nullptr && upper == nullptr && !levels.empty() && levels.back().small == small) {
+      levels.back().blocks = blocks;
+    } else {
+      levels.push_back({with_large, small, blocks});
+    }
+    upper = with_large;
+  });
+  uint64_t seen_small = 0;
+  HolderSet::SeenLarge seen_large{match.scratch.seen};
+  for (size_t level = levels.size(); level-- > 0;) {
+    const uint32_t blocks = levels[level].blocks;
+    const auto list = [&](HolderId id) { match.holders.push_back({id, blocks}); };
+    HolderSet::ForEachBit(levels[level].small & ~seen_small, 0, list);
+    seen_small |= levels[level].small;
+    if (levels[level].run == nullptr) continue;
+    // The holders of a run are among those of the one above, but for a change that is under way.
+    const auto nested = [&] { return calm && change_.load(std::memory_order_relaxed) == change; };
+    static_cast<const Run*>(levels[level].run)->holders.CollectLarge(seen_large, nested, list);
+  }
+  match.blocks = match.holders.empty() ? 0 : match.holders.front().blocks;
+}
+
 bool BlockIndex::Tree::IsOnlyChild(RunId id) const {
-  const Run& run = runs_[id];
+  const Run& run = At(id);
   return run.parent != kNone && run.next == kNone && run.previous == kNone;
 }
 
 void BlockIndex::Tree::Link(RunId id, RunId parent) noexcept {
-  RunId& head = parent == kNone ? first_root_ : runs_[parent].first_child;
-  Run& run = runs_[id];
+  RunId& head = parent == kNone ? first_root_ : At(parent).first_child;
+  Run& run = At(id);
   run.parent = parent;
   run.previous = kNone;
   run.next = head;
-  if (head != kNone) runs_[head].previous = id;
+  if (head != kNone) At(head).previous = id;
   head = id;
 }
 
 void BlockIndex::Tree::Unlink(RunId id) noexcept {
-  const Run& run = runs_[id];
-  if (run.next != kNone) runs_[run.next].previous = run.previous;
+  const Run& run = At(id);
+  if (run.next != kNone) At(run.next).previous = run.previous;
   if (run.previous != kNone) {
-    runs_[run.previous].next = run.next;
+    At(run.previous).next = run.next;
   } else {
-    (run.parent == kNone ? first_root_ : runs_[run.parent].first_child) = run.next;
+    (run.parent == kNone ? first_root_ : At(run.parent).first_child) = run.next;
   }
 }
 
 // `id` stands among the siblings where `of` stood.
 void BlockIndex::Tree::TakePlace(RunId id, RunId of) noexcept {
-  Run& run = runs_[id];
-  const Run& old = runs_[of];
+  Run& run = At(id);
+  const Run& old = At(of);
   run.parent = old.parent;
   run.next = old.next;
   run.previous = old.previous;
-  if (run.next != kNone) runs_[run.next].previous = id;
+  if (run.next != kNone) At(run.next).previous = id;
   if (run.previous != kNone) {
-    runs_[run.previous].next = id;
+    At(run.previous).next = id;
   } else {
-    (run.parent == kNone ? first_root_ : runs_[run.parent].first_child) = id;
+    (run.parent == kNone ? first_root_ : At(run.parent).first_child) = id;
   }
 }
 
@@ -124,136 +228,189 @@ uint64_t* BlockIndex::Tree::NewInner(uint32_t length) {
 BlockIndex::Tree::RunId BlockIndex::Tree::NewRun(RunId parent, HolderId holder, std::span<const BlockKey> keys) {
   const auto length = static_cast<uint32_t>(keys.size());
   table_.Reserve(1);
-  const RunId id = runs_.Allocate();
-  Run& run = runs_[id];
+  const RunId id = names_.Allocate();
+  RunId place = kNone;
   try {
-    run.inner = NewInner(length);
-    run.holders.Insert(holder, meter_);  // the first id needs no memory
+    place = runs_.Allocate();
+    runs_[place].inner = NewInner(length);
   } catch (const std::bad_alloc&) {
-    runs_.Free(id);
+    if (place != kNone) runs_.Free(place);
+    names_.Free(id);
     throw;
   }
+  Run& run = runs_[place];
   for (uint32_t i = 1; i + 1 < length; ++i) run.inner[i - 1] = keys[i].low;
   run.first = keys.front().low;
   run.last = keys.back().low;
-  run.length = length;
+  run.length_word.store(length, std::memory_order_relaxed);
+  run.name.store(id, std::memory_order_relaxed);
+  run.holders.Insert(holder, meter_, limbo_);  // the first id needs no memory
+  names_[id] = place;
   Link(id, parent);
-  table_.Insert(run.first, id);
+  table_.Insert(run.first, place);
   blocks_ += length;
   entries_ += length;
   holders_[holder].blocks += length;
   return id;
 }
 
-// Lengthens a run in place. REQUIRES: one holder, no children.
-void BlockIndex::Tree::Append(Run& run, std::span<const BlockKey> keys) {
-  const auto added = static_cast<uint32_t>(keys.size());
-  const uint32_t length = run.length + added;
-  const size_t inner_size = (size_t{length} - 2) * sizeof(uint64_t);
-  const uint32_t old_inner = run.length > 2 ? run.length - 2 : 0;
-  if (length > 2 && (run.inner == nullptr || malloc_usable_size(run.inner) < inner_size)) {
-    // An eighth of room: chains that were extended once are extended again.
-    uint64_t* const inner = NewInner(length + (run.inner == nullptr ? 0 : length / 8));
-    if (old_inner > 0) std::memcpy(inner, run.inner, old_inner * sizeof(uint64_t));
-    meter_.Free(run.inner);
-    run.inner = inner;
-  }
-  uint32_t at = old_inner;
-  if (run.length > 1) run.inner[at++] = run.last;
-  for (uint32_t i = 0; i + 1 < added; ++i) run.inner[at++] = keys[i].low;
-  run.last = keys.back().low;
-  run.length = length;
-  blocks_ += added;
-  entries_ += added;
-  run.holders.ForEach([&](HolderId id) { holders_[id].blocks += added; });
+BlockIndex::Tree::RunId BlockIndex::Tree::NewVersion(const Run& of) {
+  const RunId place = runs_.Allocate();
+  Run& run = runs_[place];
+  run.first = of.first;
+  run.last = of.last;
+  run.holders = of.holders;
+  run.name.store(of.name.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  run.parent = of.parent;
+  run.first_child = of.first_child;
+  run.next = of.next;
+  run.previous = of.previous;
+  return place;
 }
 
-// Divides a run after `at` blocks; the part before is new and is returned, the part after keeps the number (and so every
-// tail that names it stays right). REQUIRES: 0 < at < length.
+void BlockIndex::Tree::Supersede(RunId name, RunId fresh, Kind old) noexcept {
+  const RunId place = std::exchange(names_[name], fresh);
+  table_.Replace(runs_[place].first, place, fresh);
+  limbo_.Retire(place, old, old == kRun ? 0 : uint64_t{runs_[place].length()} * sizeof(uint64_t));
+}
+
+// REQUIRES: one holder, no children.
+void BlockIndex::Tree::Append(RunId id, HolderId holder, std::span<const BlockKey> keys) {
+  const Run& old = At(id);
+  const auto added = static_cast<uint32_t>(keys.size());
+  const uint32_t old_length = old.length();
+  const uint32_t length = old_length + added;
+  const size_t inner_size = length > 2 ? (size_t{length} - 2) * sizeof(uint64_t) : 0;
+  const uint32_t old_inner = old_length > 2 ? old_length - 2 : 0;
+  const RunId place = NewVersion(old);
+  Run& run = runs_[place];
+  run.inner = old.inner;
+  // Keys behind those that readers know of may be written in place, if nobody may still know of a longer run here.
+  limbo_.Collect();
+  if (length > 2 && (old.inner == nullptr || malloc_usable_size(old.inner) < inner_size || !limbo_.IsEmpty())) {
+    try {
+      // An eighth of room: chains that were extended once are extended again.
+      run.inner = NewInner(length + (old.inner == nullptr ? 0 : length / 8));
+    } catch (const std::bad_alloc&) {
+      runs_.Free(place);
+      throw;
+    }
+    if (old_inner > 0) std::memcpy(run.inner, old.inner, old_inner * sizeof(uint64_t));
+  }
+  uint32_t at = old_inner;
+  if (old_length > 1) run.inner[at++] = old.last;
+  for (uint32_t i = 0; i + 1 < added; ++i) run.inner[at++] = keys[i].low;
+  run.last = keys.back().low;
+  run.length_word.store(length, std::memory_order_relaxed);
+  Supersede(id, place, run.inner == old.inner ? kRun : kRunAndKeys);
+  blocks_ += added;
+  entries_ += added;
+  holders_[holder].blocks += added;
+}
+
+// Divides a run after `at` blocks; the part before is new and is returned, the part after keeps the name (and so every
+// tail that has it stays right). REQUIRES: 0 < at < length.
 BlockIndex::Tree::RunId BlockIndex::Tree::Split(RunId id, uint32_t at) {
   table_.Reserve(1);
-  const RunId upper_id = runs_.Allocate();
-  Run& upper = runs_[upper_id];
-  Run& lower = runs_[id];
-  const uint32_t rest = lower.length - at;
-  uint64_t* rest_inner = nullptr;
+  const Run& old = At(id);
+  const uint32_t rest = old.length() - at;
+  const RunId upper_id = names_.Allocate();
+  RunId upper_place = kNone;
+  RunId lower_place = kNone;
   try {
-    upper.holders = HolderSet::CopyOf(lower.holders, meter_);
-    upper.inner = NewInner(at);
-    rest_inner = NewInner(rest);
+    upper_place = NewVersion(old);
+    runs_[upper_place].holders = HolderSet();  // until it has its own
+    lower_place = NewVersion(old);
+    runs_[upper_place].holders = HolderSet::CopyOf(old.holders, meter_);
+    runs_[upper_place].inner = NewInner(at);
+    runs_[lower_place].inner = NewInner(rest);
   } catch (const std::bad_alloc&) {
-    upper.holders.Clear(meter_);
-    meter_.Free(upper.inner);
-    runs_.Free(upper_id);
+    if (upper_place != kNone) {
+      runs_[upper_place].holders.Clear(meter_);
+      meter_.Free(runs_[upper_place].inner);
+      runs_.Free(upper_place);
+    }
+    if (lower_place != kNone) runs_.Free(lower_place);
+    names_.Free(upper_id);
     throw;
   }
-  if (at > 2) std::memcpy(upper.inner, lower.inner, (size_t{at} - 2) * sizeof(uint64_t));
-  if (rest > 2) std::memcpy(rest_inner, lower.inner + at, (size_t{rest} - 2) * sizeof(uint64_t));
-  upper.first = lower.first;
-  upper.last = lower.key(at - 1);
-  upper.length = at;
+  Run& upper = runs_[upper_place];
+  Run& lower = runs_[lower_place];
+  if (at > 2) std::memcpy(upper.inner, old.inner, (size_t{at} - 2) * sizeof(uint64_t));
+  if (rest > 2) std::memcpy(lower.inner, old.inner + at, (size_t{rest} - 2) * sizeof(uint64_t));
+  upper.last = old.key(at - 1);
+  upper.length_word.store(at, std::memory_order_relaxed);
+  upper.name.store(upper_id, std::memory_order_relaxed);
+  lower.first = old.key(at);
+  lower.length_word.store(rest, std::memory_order_relaxed);
+  names_[upper_id] = upper_place;
+  upper.first_child = kNone;
   TakePlace(upper_id, id);
-  table_.Replace(lower.first, id, upper_id);
-  lower.first = lower.key(at);
-  lower.length = rest;
-  meter_.Free(lower.inner);
-  lower.inner = rest_inner;
+  const RunId old_place = std::exchange(names_[id], lower_place);
   Link(id, upper_id);
-  table_.Insert(lower.first, id);
+  // The lower part is found before the whole is no more.
+  table_.Insert(lower.first, lower_place);
+  table_.Replace(upper.first, old_place, upper_place);
+  limbo_.Retire(old_place, kRunAndKeys, uint64_t{at + rest} * sizeof(uint64_t));
   return upper_id;
 }
 
 // Takes an empty leaf out of the tree.
 void BlockIndex::Tree::Drop(RunId id) noexcept {
-  Run& run = runs_[id];
+  const Run& run = At(id);
+  const uint32_t length = run.length();
   Unlink(id);
-  table_.Erase(run.first, id);
-  blocks_ -= run.length;
-  run.holders.Clear(meter_);
-  meter_.Free(run.inner);
-  run.length = 0;
-  runs_.Free(id);
+  table_.Erase(run.first, names_[id]);
+  blocks_ -= length;
+  limbo_.Retire(names_[id], kRunWithHolders, uint64_t{length} * sizeof(uint64_t));
+  names_.Free(id);
 }
 
 // If this run and its one child have the same holders, the child takes over its blocks and its place.
 bool BlockIndex::Tree::MergeIntoOnlyChild(RunId id) noexcept {
-  Run& upper = runs_[id];
+  const Run& upper = At(id);
   const RunId child = upper.first_child;
   if (child == kNone || !IsOnlyChild(child) || upper.holders.count() == 0 ||
-      runs_[child].holders.count() != upper.holders.count()) {
+      At(child).holders.count() != upper.holders.count()) {
     return false;
   }
-  Run& lower = runs_[child];
-  const uint32_t length = upper.length + lower.length;
-  uint64_t* inner = nullptr;
+  Run& lower = At(child);
+  const uint32_t length = upper.length() + lower.length();
+  RunId place = kNone;
   try {
-    inner = NewInner(length);
+    place = NewVersion(lower);
+    runs_[place].inner = NewInner(length);
   } catch (const std::bad_alloc&) {
+    if (place != kNone) runs_.Free(place);
     fully_merged_ = false;
     return false;
   }
-  uint64_t* out = inner;
-  for (uint32_t i = 1; i < upper.length; ++i) *out++ = upper.key(i);
-  for (uint32_t i = 0; i + 1 < lower.length; ++i) *out++ = lower.key(i);
-  table_.Erase(lower.first, child);
-  table_.Replace(upper.first, id, child);
-  meter_.Free(lower.inner);
-  lower.inner = inner;
-  lower.first = upper.first;
-  lower.length = length;
+  Run& whole = runs_[place];
+  uint64_t* out = whole.inner;
+  for (uint32_t i = 1; i < upper.length(); ++i) *out++ = upper.key(i);
+  for (uint32_t i = 0; i + 1 < lower.length(); ++i) *out++ = lower.key(i);
+  whole.first = upper.first;
+  whole.length_word.store(length, std::memory_order_relaxed);
+  const RunId upper_place = names_[id];
+  const RunId lower_place = std::exchange(names_[child], place);
   TakePlace(child, id);
-  upper.holders.Clear(meter_);
-  meter_.Free(upper.inner);
-  upper.length = 0;
-  runs_.Free(id);
+  table_.Replace(upper.first, upper_place, place);
+  // Those who came before and saw the upper part still find the lower one; to those who come now it is gone.
+  const uint32_t change = change_.load(std::memory_order_relaxed) + 1;
+  change_.store(change, std::memory_order_release);
+  lower.name.store(change, std::memory_order_relaxed);
+  lower.length_word.store(lower.length() | Run::kGone, std::memory_order_release);
+  names_.Free(id);
+  limbo_.Retire(upper_place, kRunWithHolders, uint64_t{upper.length()} * sizeof(uint64_t));
+  limbo_.Retire(lower_place, kGoneRun, uint64_t{length} * sizeof(uint64_t));
   return true;
 }
 
 // From `id` to the start of its chain: drops what nobody holds, merges what need not be apart.
 void BlockIndex::Tree::Tidy(RunId id) noexcept {
   while (id != kNone) {
-    const RunId parent = runs_[id].parent;
-    if (runs_[id].holders.count() == 0 && runs_[id].first_child == kNone) {
+    const RunId parent = At(id).parent;
+    if (At(id).holders.count() == 0 && At(id).first_child == kNone) {
       Drop(id);
     } else {
       MergeIntoOnlyChild(id);
@@ -263,10 +420,10 @@ void BlockIndex::Tree::Tidy(RunId id) noexcept {
 }
 
 void BlockIndex::Tree::EraseHolder(RunId id, HolderId holder) noexcept {
-  Run& run = runs_[id];
-  run.holders.Erase(holder, meter_);
-  entries_ -= run.length;
-  holders_[holder].blocks -= run.length;
+  Run& run = At(id);
+  run.holders.Erase(holder, meter_, limbo_);
+  entries_ -= run.length();
+  holders_[holder].blocks -= run.length();
 }
 
 }  // namespace weir

@@ -1,182 +1,209 @@
 #include "holder_set.h"
 
+#include <algorithm>
 #include <cstring>
+#include <new>
 
 namespace weir::internal {
 namespace {
 
-constexpr HolderId kBitsMax = 64;  // ids of the form in place
-constexpr uint32_t kFirstArray = 4;
+constexpr HolderId kBits = 64;  // ids in place
 
 uint32_t WordsFor(HolderId largest) { return largest / 64 + 1; }
 
-// An eighth of room to grow, so that ascending ids do not move a bitmap each time.
-uint32_t RoomyWords(HolderId largest) { return WordsFor(largest) + WordsFor(largest) / 8; }
-
 }  // namespace
 
-bool HolderSet::Contains(HolderId id) const {
-  switch (static_cast<Form>(form_)) {
-    case Form::kBits: return id < kBitsMax && (word_ >> id & 1) != 0;
-    case Form::kIds: return (count_ > 0 && first_id() == id) || (count_ > 1 && second_id() == id);
-    case Form::kArray: return std::binary_search(array(), array() + count_, id);
-    case Form::kBitmap: return id / 64 < bitmap_words() && (bitmap()[id / 64] >> (id % 64) & 1) != 0;
-  }
-  return false;
+uint32_t HolderSet::count() const {
+  const auto small = static_cast<uint32_t>(std::popcount(bits_.load(std::memory_order_acquire)));
+  const uint64_t more = more_.load(std::memory_order_acquire);
+  return more == 0 ? small : small + CountOf(more);
 }
 
-HolderId HolderSet::Largest() const {
-  HolderId largest = 0;
-  switch (static_cast<Form>(form_)) {
-    case Form::kArray: return array()[count_ - 1];
-    case Form::kIds: return count_ > 1 ? second_id() : first_id();
-    default: ForEach([&](HolderId id) { largest = id; });
+bool HolderSet::Contains(HolderId id) const {
+  if (id < kBits) return (bits_.load(std::memory_order_acquire) >> id & 1) != 0;
+  const uint64_t more = more_.load(std::memory_order_acquire);
+  if (FormOf(more) == Form::kIds) return FirstOf(more) == id || SecondOf(more) == id;
+  const Block& block = *BlockOf(more);
+  if (FormOf(more) == Form::kBitmap) {
+    return id / 64 < block.size && (block.words()[id / 64].load(std::memory_order_relaxed) >> (id % 64) & 1) != 0;
   }
+  const std::atomic<uint32_t>* const end = block.ids() + block.size;
+  const auto* const place = std::lower_bound(block.ids(), end, id, [](const std::atomic<uint32_t>& held, HolderId wanted) {
+    return held.load(std::memory_order_relaxed) < wanted;
+  });
+  return place != end && place->load(std::memory_order_relaxed) == id;
+}
+
+template <typename F>
+void HolderSet::ForEachLarge(F&& f) const {
+  HolderSet large;
+  large.more_.store(more(), std::memory_order_relaxed);
+  large.ForEach(f);
+}
+
+HolderId HolderSet::LargestLarge() const {
+  HolderId largest = 0;
+  ForEachLarge([&](HolderId id) { largest = id; });
   return largest;
 }
 
-// Frees the heap block, if any, and takes the new form.
-void HolderSet::Replace(Form form, uint64_t word, MemoryMeter& meter) noexcept {
-  if (static_cast<Form>(form_) >= Form::kArray) meter.Free(block());
-  form_ = static_cast<uint32_t>(form);
-  word_ = word;
+HolderSet::Block* HolderSet::NewArray(uint32_t size, MemoryMeter& meter) {
+  auto* const block = new (meter.Allocate(sizeof(Block) + size_t{size} * sizeof(uint32_t))) Block;
+  block->size = size;
+  return block;
 }
 
-void HolderSet::ToArray(uint32_t capacity, MemoryMeter& meter) {
-  auto* fresh = static_cast<uint64_t*>(meter.Allocate(sizeof(uint64_t) + size_t{capacity} * sizeof(HolderId)));
-  *fresh = capacity;
-  auto* ids = reinterpret_cast<HolderId*>(fresh + 1);
-  ForEach([&](HolderId id) { *ids++ = id; });
-  Replace(Form::kArray, reinterpret_cast<uint64_t>(fresh), meter);
+HolderSet::Block* HolderSet::NewBitmap(HolderId largest, MemoryMeter& meter) {
+  // An eighth of room to grow, so that ascending ids do not replace a bitmap each time.
+  const uint32_t words = WordsFor(largest) + WordsFor(largest) / 8;
+  auto* const block = new (meter.Allocate(sizeof(Block) + size_t{words} * sizeof(uint64_t))) Block;
+  block->size = words;
+  for (uint32_t w = 0; w < words; ++w) new (&block->words()[w]) std::atomic<uint64_t>(0);
+  return block;
 }
 
-void HolderSet::ToBitmap(uint32_t words, MemoryMeter& meter) {
-  auto* fresh = static_cast<uint64_t*>(meter.Allocate((size_t{words} + 1) * sizeof(uint64_t)));
-  std::memset(fresh, 0, (size_t{words} + 1) * sizeof(uint64_t));
-  *fresh = words;
-  ForEach([&](HolderId id) { fresh[1 + id / 64] |= uint64_t{1} << (id % 64); });
-  Replace(Form::kBitmap, reinterpret_cast<uint64_t>(fresh), meter);
+// An array of the large ids and `id` (0: none), `count` in all, as a word.
+uint64_t HolderSet::ArrayWith(HolderId id, uint32_t count, MemoryMeter& meter) const {
+  Block* const block = NewArray(count, meter);
+  uint32_t at = 0;
+  const auto put = [&](HolderId next) { new (&block->ids()[at++]) std::atomic<uint32_t>(next); };
+  HolderId waiting = id;
+  ForEachLarge([&](HolderId held) {
+    if (waiting != 0 && waiting < held) put(std::exchange(waiting, 0));
+    put(held);
+  });
+  if (waiting != 0) put(waiting);
+  block->count.store(count, std::memory_order_relaxed);
+  return reinterpret_cast<uint64_t>(block) | static_cast<uint64_t>(Form::kArray);
 }
 
-void HolderSet::Insert(HolderId id, MemoryMeter& meter) {
-  if (count_ == 0 && static_cast<Form>(form_) <= Form::kIds) {
-    form_ = static_cast<uint32_t>(id < kBitsMax ? Form::kBits : Form::kIds);
-    word_ = id < kBitsMax ? uint64_t{1} << id : id;
-    count_ = 1;
+uint64_t HolderSet::BitmapWith(HolderId id, uint32_t count, MemoryMeter& meter) const {
+  Block* const block = NewBitmap(std::max(id, LargestLarge()), meter);
+  const auto put = [&](HolderId next) {
+    std::atomic<uint64_t>& word = block->words()[next / 64];
+    word.store(word.load(std::memory_order_relaxed) | uint64_t{1} << (next % 64), std::memory_order_relaxed);
+  };
+  ForEachLarge(put);
+  put(id);
+  block->count.store(count, std::memory_order_relaxed);
+  return reinterpret_cast<uint64_t>(block) | static_cast<uint64_t>(Form::kBitmap);
+}
+
+void HolderSet::Replace(uint64_t fresh, Limbo& limbo) noexcept {
+  const uint64_t old = more();
+  more_.store(fresh, std::memory_order_release);
+  if (FormOf(old) == Form::kIds) return;
+  Block* const block = BlockOf(old);
+  limbo.Retire(reinterpret_cast<uint64_t>(block), 0, malloc_usable_size(block));
+}
+
+void HolderSet::Insert(HolderId id, MemoryMeter& meter, Limbo& limbo) {
+  if (id < kBits) {
+    bits_.store(bits_.load(std::memory_order_relaxed) | uint64_t{1} << id, std::memory_order_release);
+  } else {
+    InsertLarge(id, meter, limbo);
+  }
+}
+
+void HolderSet::InsertLarge(HolderId id, MemoryMeter& meter, Limbo& limbo) {
+  const uint64_t old = more();
+  if (FormOf(old) == Form::kIds) {
+    const HolderId first = FirstOf(old);
+    if (SecondOf(old) == 0) {  // a single id stands first
+      more_.store(first == 0 ? IdsWord(id, 0) : IdsWord(std::min(id, first), std::max(id, first)),
+                  std::memory_order_release);
+    } else {
+      Replace(ArrayWith(id, 3, meter), limbo);
+    }
     return;
   }
-  switch (static_cast<Form>(form_)) {
-    case Form::kBits:
-      if (id < kBitsMax) {
-        word_ |= uint64_t{1} << id;
-      } else if (count_ == 1) {
-        word_ = static_cast<uint64_t>(std::countr_zero(word_)) | uint64_t{id} << 32;
-        form_ = static_cast<uint32_t>(Form::kIds);
-      } else {
-        ToArray(count_ + kFirstArray, meter);
-        array()[count_] = id;
-      }
-      break;
-    case Form::kIds:
-      if (count_ == 1) {
-        const HolderId other = first_id();
-        word_ = uint64_t{std::min(id, other)} | uint64_t{std::max(id, other)} << 32;
-      } else {
-        ToArray(kFirstArray, meter);
-        InsertIntoArray(id, meter);
-      }
-      break;
-    case Form::kArray: InsertIntoArray(id, meter); break;
-    case Form::kBitmap: InsertIntoBitmap(id, meter); break;
+  Block& block = *BlockOf(old);
+  const uint32_t count = block.count.load(std::memory_order_relaxed) + 1;
+  if (FormOf(old) == Form::kBitmap && id / 64 < block.size) {
+    std::atomic<uint64_t>& word = block.words()[id / 64];
+    word.store(word.load(std::memory_order_relaxed) | uint64_t{1} << (id % 64), std::memory_order_release);
+    block.count.store(count, std::memory_order_release);
+    return;
   }
-  ++count_;
+  // A bitmap is left only when it would waste much: it and an array take turns with room between.
+  const size_t bitmap_bytes = WordsFor(std::max(id, LargestLarge())) * sizeof(uint64_t);
+  const size_t array_bytes = size_t{count} * sizeof(uint32_t);
+  const bool to_bitmap = bitmap_bytes <= (FormOf(old) == Form::kBitmap ? array_bytes * 2 : array_bytes);
+  Replace(to_bitmap ? BitmapWith(id, count, meter) : ArrayWith(id, count, meter), limbo);
 }
 
-void HolderSet::InsertIntoArray(HolderId id, MemoryMeter& meter) {
-  if (count_ == array_capacity()) {
-    const HolderId largest = std::max(id, Largest());
-    if (WordsFor(largest) * sizeof(uint64_t) <= size_t{count_} * sizeof(HolderId)) {
-      ToBitmap(RoomyWords(largest), meter);
-      InsertIntoBitmap(id, meter);
-      return;
-    }
-    ToArray(count_ + count_ / 4 + kFirstArray, meter);
+void HolderSet::Erase(HolderId id, MemoryMeter& meter, Limbo& limbo) noexcept {
+  if (id < kBits) {
+    bits_.store(bits_.load(std::memory_order_relaxed) & ~(uint64_t{1} << id), std::memory_order_release);
+  } else {
+    EraseLarge(id, meter, limbo);
   }
-  HolderId* const end = array() + count_;
-  HolderId* const place = std::lower_bound(array(), end, id);
-  std::memmove(place + 1, place, static_cast<size_t>(end - place) * sizeof(HolderId));
-  *place = id;
 }
 
-void HolderSet::InsertIntoBitmap(HolderId id, MemoryMeter& meter) {
-  if (id / 64 >= bitmap_words()) {
-    if (WordsFor(id) * sizeof(uint64_t) > (size_t{count_} + 1) * sizeof(HolderId) * 2) {  // one far id: back to an array
-      ToArray(count_ + count_ / 4 + kFirstArray, meter);
-      InsertIntoArray(id, meter);
-      return;
-    }
-    ToBitmap(RoomyWords(id), meter);
+void HolderSet::EraseLarge(HolderId id, MemoryMeter& meter, Limbo& limbo) noexcept {
+  const uint64_t old = more();
+  if (FormOf(old) == Form::kIds) {
+    more_.store(IdsWord(FirstOf(old) == id ? SecondOf(old) : FirstOf(old), 0), std::memory_order_release);
+    return;
   }
-  bitmap()[id / 64] |= uint64_t{1} << (id % 64);
+  Block& block = *BlockOf(old);
+  if (FormOf(old) == Form::kBitmap) {
+    std::atomic<uint64_t>& word = block.words()[id / 64];
+    word.store(word.load(std::memory_order_relaxed) & ~(uint64_t{1} << (id % 64)), std::memory_order_release);
+  } else {
+    std::atomic<uint32_t>* const ids = block.ids();
+    uint32_t begin = 0;
+    while (ids[begin].load(std::memory_order_relaxed) != id) ++begin;
+    uint32_t end = begin;
+    while (end < block.size && ids[end].load(std::memory_order_relaxed) == id) ++end;
+    const HolderId neighbour = ids[begin > 0 ? begin - 1 : end].load(std::memory_order_relaxed);  // three ids or more
+    for (uint32_t i = begin; i < end; ++i) ids[i].store(neighbour, std::memory_order_release);
+  }
+  block.count.store(block.count.load(std::memory_order_relaxed) - 1, std::memory_order_release);
+  Shrink(meter, limbo);
 }
 
-void HolderSet::Erase(HolderId id, MemoryMeter& meter) noexcept {
-  switch (static_cast<Form>(form_)) {
-    case Form::kBits: word_ &= ~(uint64_t{1} << id); break;
-    case Form::kIds: word_ = first_id() == id ? second_id() : first_id(); break;
-    case Form::kArray: {
-      HolderId* const place = std::lower_bound(array(), array() + count_, id);
-      std::memmove(place, place + 1, static_cast<size_t>(array() + count_ - place - 1) * sizeof(HolderId));
-      break;
-    }
-    case Form::kBitmap: bitmap()[id / 64] &= ~(uint64_t{1} << (id % 64)); break;
-  }
-  --count_;
-  Shrink(meter);
-}
-
-void HolderSet::Shrink(MemoryMeter& meter) noexcept {
-  const Form form = static_cast<Form>(form_);
-  if (form < Form::kArray) return;
-  if (count_ <= 2) {
+void HolderSet::Shrink(MemoryMeter& meter, Limbo& limbo) noexcept {
+  const uint64_t old = more();
+  const Block& block = *BlockOf(old);
+  const uint32_t count = block.count.load(std::memory_order_relaxed);
+  if (count <= 2) {
     HolderId ids[2] = {0, 0};
     uint32_t found = 0;
-    ForEach([&](HolderId id) { ids[found++] = id; });
-    const bool bits = found > 0 && ids[found - 1] < kBitsMax;
-    uint64_t word = uint64_t{ids[0]} | uint64_t{ids[1]} << 32;
-    if (bits) word = uint64_t{1} << ids[0] | (found > 1 ? uint64_t{1} << ids[1] : 0);
-    Replace(bits ? Form::kBits : Form::kIds, word, meter);
+    ForEachLarge([&](HolderId id) { ids[found++] = id; });
+    Replace(IdsWord(ids[0], ids[1]), limbo);
     return;
   }
-  const bool array_wastes = form == Form::kArray && count_ * 2 + kFirstArray < array_capacity();
+  const bool array_wastes = FormOf(old) == Form::kArray && count * 2 < block.size;
   const bool bitmap_wastes =
-      form == Form::kBitmap && size_t{count_} * sizeof(HolderId) * 4 < bitmap_words() * sizeof(uint64_t);
+      FormOf(old) == Form::kBitmap && size_t{count} * sizeof(uint32_t) * 4 < size_t{block.size} * sizeof(uint64_t);
   if (!array_wastes && !bitmap_wastes) return;
   try {
-    ToArray(count_ + count_ / 4 + 1, meter);
+    Replace(ArrayWith(0, count, meter), limbo);
   } catch (const std::bad_alloc&) {  // the larger form stays
   }
 }
 
 void HolderSet::Clear(MemoryMeter& meter) noexcept {
-  Replace(Form::kBits, 0, meter);
-  count_ = 0;
+  const uint64_t old = more();
+  if (FormOf(old) != Form::kIds) meter.Free(BlockOf(old));
+  bits_.store(0, std::memory_order_relaxed);
+  more_.store(0, std::memory_order_relaxed);
 }
 
 HolderSet HolderSet::CopyOf(const HolderSet& other, MemoryMeter& meter) {
   HolderSet copy;
-  copy.count_ = other.count_;
-  if (static_cast<Form>(other.form_) >= Form::kArray) {
-    const bool is_array = static_cast<Form>(other.form_) == Form::kArray;
-    const size_t size = sizeof(uint64_t) + (is_array ? size_t{other.array_capacity()} * sizeof(HolderId)
-                                                     : size_t{other.bitmap_words()} * sizeof(uint64_t));
-    void* const fresh = meter.Allocate(size);
-    std::memcpy(fresh, other.block(), size);
-    copy.word_ = reinterpret_cast<uint64_t>(fresh);
+  const uint64_t more = other.more();
+  if (FormOf(more) == Form::kArray) {
+    copy.more_.store(other.ArrayWith(0, BlockOf(more)->count.load(std::memory_order_relaxed), meter));
+  } else if (FormOf(more) == Form::kBitmap) {
+    const Block& block = *BlockOf(more);
+    const HolderId largest = other.LargestLarge();
+    copy.more_.store(other.BitmapWith(largest, block.count.load(std::memory_order_relaxed), meter));
   } else {
-    copy.word_ = other.word_;
+    copy.more_.store(more);
   }
-  copy.form_ = other.form_;
+  copy.bits_.store(other.bits_.load(std::memory_order_relaxed));
   return copy;
 }
 

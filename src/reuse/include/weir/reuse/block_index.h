@@ -10,11 +10,14 @@
 // N runs and then at most log2(run) keys of it: the chance of one false answer is below (N + 32) * R / 2^64 for a
 // prompt of R runs, 1e-12 at a million runs. Whoever reuses state on the strength of an answer verifies the tokens.
 //
-// Thread rule: const members may run together; every other member needs the index to itself. Chains with different first
-// keys never touch each other's runs, so an index may be split by first key among locks.
-// Memory: 8 bytes a distinct block, about 80 a run, 4 for each chain end of a holder, and the sets of holders (8 bytes for
+// Thread rule: any member from any thread. Find, stats and bytes never wait for a writer, whatever it does (growth
+// included); a PrefixMatch is one thread's. The others take turns. A Find tells of each holder at least what it held when
+// the Find began and still holds when it ends, and nothing that it did not hold at some moment in between. Moving or
+// destroying the index needs it to itself.
+// Memory: 8 bytes a distinct block, about 85 a run, 4 for each chain end of a holder, and the sets of holders (8 bytes for
 // ids below 64 or up to two ids, else an array or a bitmap). Bounded by BlockIndexOptions::bytes_max; bytes() is exactly
-// what the allocator handed out, and removing everything returns everything.
+// what the allocator handed out, and removing everything returns everything. What Finds that run may still look at is freed
+// after they have ended, by the next change, and counts until then (at most 8 MiB and one table).
 
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +45,17 @@ struct HolderBlocks {
 struct PrefixMatch {
   uint32_t blocks = 0;                // the longest prefix that anyone holds
   std::vector<HolderBlocks> holders;  // all that hold the first block; most blocks first, then by id
+
+  // The look-up's own.
+  struct Level {
+    const void* run = nullptr;
+    uint64_t small = 0;
+    uint32_t blocks = 0;
+  };
+  struct {
+    std::vector<Level> levels;
+    std::vector<uint64_t> seen;
+  } scratch = {};
 };
 
 // A run of blocks that the same holders hold and in which no chain branches.
@@ -89,6 +103,7 @@ class BlockIndex {
   // Distinct blocks that the holder holds.
   uint64_t BlocksOf(HolderId holder) const;
   // Runs in depth-first order, children after their parent in no fixed order. False from `visit` skips what is below.
+  // Changes wait until it is over; `visit` makes none and asks only what never waits.
   void VisitGroups(const std::function<bool(const BlockGroup&)>& visit) const;
 
   BlockIndexStats stats() const;

@@ -42,9 +42,9 @@ inline constexpr uint32_t kNearRadiusMax = 8;  // bits
 uint64_t NearHash(std::span<const TokenId> block);
 
 struct NearOptions {
-  uint32_t block_size = 16;  // tokens; 2 to 1,024
+  uint32_t block_size = 16;         // tokens; 2 to 1,024
   uint64_t bytes_max = UINT64_MAX;  // at least 4,096
-  bool portable_only = false;  // no instruction set beyond the base one; for tests
+  bool portable_only = false;       // no instruction set beyond the base one; for tests
 
   Status Validate() const;
 };
