@@ -69,7 +69,8 @@ class NearIndex::Core::Search {
   }
 
  private:
-  static constexpr size_t kGroup = 32;  // buckets that are asked for before the first is read
+  static constexpr size_t kAhead = 12;                  // buckets asked for before the first of them is read
+  static constexpr uint64_t kTurn = uint64_t{1} << 17;  // candidates after which a waiting writer is let in
 
   // False when the tables were exchanged meanwhile.
   bool TryRun(std::shared_lock<internal::WriterGate>& inside) {
@@ -80,38 +81,49 @@ class NearIndex::Core::Search {
     matches_.candidates = 0;
     limit_ = options_.radius;
     done_ = false;
+    uint64_t turn_over = kTurn;
     const uint32_t bits = core_.tables_.bits();
-    for (uint32_t table = 0; table < kTables; ++table) {
-      for (int ones = 0; ones <= radius_[table]; ++ones) {
-        const std::span<const uint16_t> probes = ProbesOf(static_cast<uint32_t>(ones), bits);
-        for (size_t at = 0; at < probes.size() && !done_; at += kGroup) {
-          if (core_.gate_.IsWanted()) {
-            inside.unlock();
-            inside.lock();
-            if (core_.tables_.bits() != bits) return false;
-          }
-          ReadBuckets(table, probes.subspan(at, std::min(kGroup, probes.size() - at)));
-        }
+    for (uint32_t table = 0; table < kTables && !done_; ++table) {
+      if (matches_.candidates > turn_over && core_.gate_.IsWanted()) {
+        inside.unlock();
+        inside.lock();
+        if (core_.tables_.bits() != bits) return false;
+        turn_over = matches_.candidates + kTurn;
       }
+      ReadTable(table, bits);
     }
     return true;
   }
 
-  void ReadBuckets(uint32_t table, std::span<const uint16_t> probes) {
-    std::array<const NearBucket*, kGroup> buckets;
+  void ReadTable(uint32_t table, uint32_t bits) {
+    std::array<const NearBucket*, kProbesMax> buckets;
+    size_t count = 0;
     const uint32_t key = core_.tables_.KeyOf(hash_, table);
-    for (size_t i = 0; i < probes.size(); ++i) {
-      buckets[i] = core_.tables_.Bucket(table, key ^ probes[i]);
-      __builtin_prefetch(buckets[i]);
-    }
-    const uint32_t excerpt = NearTables::ExcerptOf(hash_, table);
-    std::array<uint32_t, NearBucket::kCapacityMax + 8> places;
-    for (size_t i = 0; i < probes.size(); ++i) {
-      for (const NearBucket* bucket = buckets[i]; bucket != nullptr && !done_; bucket = bucket->next) {
-        matches_.candidates += bucket->size;
-        const uint32_t count = core_.scan_(bucket->excerpts(), bucket->size, excerpt, limit_, places.data());
-        for (uint32_t j = 0; j < count && !done_; ++j) Consider(table, bucket->texts()[places[j]]);
+    for (int ones = 0; ones <= radius_[table]; ++ones) {
+      for (const uint16_t probe : ProbesOf(static_cast<uint32_t>(ones), bits)) {
+        const NearBucket* const bucket = core_.tables_.Bucket(table, key ^ probe);
+        buckets[count] = bucket;
+        count += bucket != nullptr ? 1 : 0;
       }
+    }
+    for (size_t i = 0; i < std::min(kAhead, count); ++i) Prefetch(buckets[i]);
+    for (size_t i = 0; i < count && !done_; ++i) {
+      if (i + kAhead < count) Prefetch(buckets[i + kAhead]);
+      ReadBucket(table, buckets[i]);
+    }
+  }
+
+  static void Prefetch(const NearBucket* bucket) {
+    __builtin_prefetch(bucket);
+    __builtin_prefetch(reinterpret_cast<const char*>(bucket) + 64);
+  }
+
+  void ReadBucket(uint32_t table, const NearBucket* bucket) {
+    const uint32_t excerpt = NearTables::ExcerptOf(hash_, table);
+    for (; bucket != nullptr && !done_; bucket = bucket->next) {
+      matches_.candidates += bucket->size;
+      const uint32_t count = core_.scan_(bucket->excerpts(), bucket->size, excerpt, limit_, places_.data());
+      for (uint32_t i = 0; i < count && !done_; ++i) Consider(table, bucket->texts()[places_[i]]);
     }
   }
 
@@ -209,6 +221,7 @@ class NearIndex::Core::Search {
   std::array<int, kTables> radius_{};  // of each table's substring; -1: not asked
   uint32_t limit_ = 0;                 // farther ones cannot become hits any more
   bool done_ = false;                  // nor can any
+  std::array<uint32_t, NearBucket::kCapacityMax + 8> places_;
 };
 
 Status NearIndex::Core::Find(std::span<const TokenId> block, const NearFindOptions& options, NearMatches& matches) const {

@@ -4,8 +4,8 @@
 // (and the readers that this writer waits for).
 //
 // The idea of phase-fair locks is from Brandenburg and Anderson, "Spin-Based Reader-Writer Synchronization for
-// Multiprocessor Real-Time Systems", 2010; here waiting threads sleep. Has the names of std::shared_mutex, for
-// std::shared_lock and std::unique_lock.
+// Multiprocessor Real-Time Systems", 2010; here a waiting thread spins a moment and then sleeps. Has the names of
+// std::shared_mutex, for std::shared_lock and std::unique_lock.
 
 #include <atomic>
 #include <condition_variable>
@@ -28,8 +28,13 @@ class WriterGate {
       return;
     }
     ++waiting_readers_;
-    const uint64_t phase = phase_;
-    phase_over_.wait(turn, [&] { return phase_ != phase; });  // counted in by the writer that left
+    const uint64_t phase = phase_.load(std::memory_order_relaxed);
+    turn.unlock();
+    // The writer that leaves counts the waiting readers in. Pairs with the release in unlock().
+    const auto phase_is_over = [&] { return phase_.load(std::memory_order_acquire) != phase; };
+    if (SpinsUntil(phase_is_over)) return;
+    turn.lock();
+    phase_over_.wait(turn, phase_is_over);
   }
   void unlock_shared() {
     // Pairs with the acquire in lock().
@@ -41,14 +46,18 @@ class WriterGate {
     std::unique_lock turn(mutex_);
     writer_free_.wait(turn, [&] { return (state_.load(std::memory_order_relaxed) & kWriter) == 0; });
     state_.fetch_or(kWriter, std::memory_order_relaxed);
-    readers_gone_.wait(turn, [&] { return state_.load(std::memory_order_acquire) == kWriter; });
+    turn.unlock();
+    const auto readers_are_gone = [&] { return state_.load(std::memory_order_acquire) == kWriter; };
+    if (SpinsUntil(readers_are_gone)) return;
+    turn.lock();
+    readers_gone_.wait(turn, readers_are_gone);
   }
   void unlock() {
     {
       const std::lock_guard turn(mutex_);
       state_.store(waiting_readers_, std::memory_order_release);
       waiting_readers_ = 0;
-      ++phase_;
+      phase_.fetch_add(1, std::memory_order_release);
     }
     phase_over_.notify_all();
     writer_free_.notify_one();
@@ -58,14 +67,26 @@ class WriterGate {
 
  private:
   static constexpr uint32_t kWriter = 1u << 31;
+  static constexpr int kSpins = 1000;  // some ten microseconds: about one turn, far less than going to sleep costs
+
+  template <typename Condition>
+  static bool SpinsUntil(const Condition& condition) {
+    for (int spin = 0; spin < kSpins; ++spin) {
+      if (condition()) return true;
+#ifdef __x86_64__
+      __builtin_ia32_pause();
+#endif
+    }
+    return false;
+  }
 
   std::atomic<uint32_t> state_{0};  // readers inside, and kWriter
+  std::atomic<uint64_t> phase_{0};  // writers that have left; changed under the mutex
   std::mutex mutex_;                // guards the rest
   std::condition_variable phase_over_;
   std::condition_variable readers_gone_;
   std::condition_variable writer_free_;
   uint32_t waiting_readers_ = 0;
-  uint64_t phase_ = 0;
 };
 
 }  // namespace weir::internal
