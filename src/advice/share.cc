@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "near_blocks.h"
 #include "prefix_tree.h"
 #include "shared_spans.h"
 
@@ -146,7 +147,8 @@ Result<ShareReport> Share(std::span<const Context* const> contexts, const ShareO
   ListPairs(tree, static_cast<uint32_t>(block_size), options, report);
   FindBestPartners(tree, report);
   CountTotals(contexts, report);
-  WEIR_TRY(AddSpans(contexts, options, report));
+  WEIR_ASSIGN(const PairSpans spans, AddSpans(contexts, options, report));
+  WEIR_TRY(AddNearBlocks(contexts, spans, report));
   report.order = std::move(tree.order);
   report.groups = std::move(tree.nodes);
   return report;

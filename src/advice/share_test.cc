@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <set>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "testing/word_tokenizer.h"
 #include "weir/base/random.h"
+#include "weir/reuse/near_index.h"
 
 namespace weir {
 namespace {
@@ -49,6 +51,7 @@ Owned RandomContexts(uint64_t seed) {
       size_t cut = base.size() * random.Below(101) / 100;
       while (cut > 0 && cut < base.size() && base[cut] != ' ') --cut;
       text = base.substr(0, cut);
+      for (uint64_t edits = random.Below(3); edits > 0 && text.size() > 2; --edits) text[random.Below(text.size())] = 'x';
     }
     if (random.Below(5) > 0) text += Words(random, random.Below(120), 1 + random.Below(40));
     texts.push_back(text);
@@ -85,6 +88,39 @@ uint32_t NaiveSpanTokens(const Context& a, const Context& b, uint32_t least) {
   return static_cast<uint32_t>(std::min(in_a.size(), in_b.size()));
 }
 
+// Blocks of a that are near one of b, not equal to any of b, and not wholly inside the prefix or common runs.
+uint32_t NaiveNearBlocks(const Context& a, const Context& b, uint32_t least) {
+  const auto& x = a.tokens();
+  const auto& y = b.tokens();
+  const uint32_t prefix = NaivePrefix(a, b);
+  std::vector<bool> covered(x.size());
+  for (uint32_t i = 0; i < prefix; ++i) covered[i] = true;
+  for (size_t i = 0; i < x.size(); ++i) {
+    for (size_t j = 0; j < y.size(); ++j) {
+      size_t length = 0;
+      while (i + length < x.size() && j + length < y.size() && x[i + length] == y[j + length]) ++length;
+      if (length < least) continue;
+      for (size_t k = 0; k < length; ++k) covered[i + k] = true;
+    }
+  }
+  const size_t size = a.block_size();
+  uint32_t count = 0;
+  for (size_t i = 0; i + size <= x.size(); i += size) {
+    const std::span block(x.data() + i, size);
+    bool near = false;
+    bool equal = false;
+    for (size_t j = 0; j + size <= y.size(); j += size) {
+      const std::span other(y.data() + j, size);
+      equal |= std::ranges::equal(block, other);
+      near |= std::popcount(NearHash(block) ^ NearHash(other)) <= static_cast<int>(kNearRadiusMax);
+    }
+    bool whole = true;
+    for (size_t k = i; k < i + size; ++k) whole &= covered[k];
+    count += near && !equal && !whole ? 1 : 0;
+  }
+  return count;
+}
+
 void CheckTree(std::span<const Context* const> contexts, const ShareReport& report) {
   // Every token of every context is in exactly one node of it, and the nodes of a context are a path.
   std::vector<std::vector<uint32_t>> covered(contexts.size());
@@ -114,6 +150,7 @@ void CheckTree(std::span<const Context* const> contexts, const ShareReport& repo
 }
 
 TEST(Share, EqualsTheNaiveCounts) {
+  uint64_t near_blocks = 0;
   for (uint64_t seed = 1; seed <= 150; ++seed) {
     SCOPED_TRACE(seed);
     Owned owned = RandomContexts(seed);
@@ -132,7 +169,11 @@ TEST(Share, EqualsTheNaiveCounts) {
         ASSERT_EQ(std::pair(pair.a, pair.b), std::pair(a, b));
         ASSERT_EQ(pair.prefix_tokens, NaivePrefix(*contexts[a], *contexts[b]));
         ASSERT_EQ(pair.prefix_blocks, pair.prefix_tokens / kDefaultBlockSize);
-        ASSERT_FALSE(pair.near_blocks.has_value());
+        ASSERT_EQ(pair.near_blocks.has_value(), pair.span_tokens.has_value());
+        if (pair.near_blocks) {
+          ASSERT_EQ(*pair.near_blocks, NaiveNearBlocks(*contexts[a], *contexts[b], 8)) << a << " " << b;
+          near_blocks += *pair.near_blocks;
+        }
         if (pair.span_tokens) {
           ASSERT_EQ(*pair.span_tokens, NaiveSpanTokens(*contexts[a], *contexts[b], 8)) << a << " " << b;
         } else {
@@ -156,6 +197,40 @@ TEST(Share, EqualsTheNaiveCounts) {
     }
     CheckTree(contexts, *report);
   }
+  EXPECT_GT(near_blocks, 20u);  // of what the seeds make
+}
+
+// The same numbers whether all pairs are listed or one agent's.
+TEST(Share, NearBlocksOfATargetAreThoseOfTheWholeReport) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    Owned owned = RandomContexts(seed);
+    const auto contexts = owned.Get();
+    const Result<ShareReport> all = Share(contexts);
+    ASSERT_TRUE(all.has_value());
+    ShareOptions options;
+    options.target = seed % contexts.size();
+    const Result<ShareReport> of_target = Share(contexts, options);
+    ASSERT_TRUE(of_target.has_value());
+    for (const PairShare& pair : of_target->pairs) {
+      const auto same = std::find_if(all->pairs.begin(), all->pairs.end(),
+                                     [&](const PairShare& x) { return x.a == pair.a && x.b == pair.b; });
+      ASSERT_NE(same, all->pairs.end());
+      if (!pair.near_blocks || !same->near_blocks) continue;
+      ASSERT_EQ(*pair.near_blocks, *same->near_blocks);
+    }
+  }
+}
+
+TEST(Share, WithoutSpansNearBlocksAreUnknown) {
+  Random random(1);
+  Owned owned;
+  for (int i = 0; i < 3; ++i) owned.Add("a" + std::to_string(i), Words(random, 100, 5));
+  ShareOptions options;
+  options.span_tokens_min = 0;
+  const Result<ShareReport> report = Share(owned.Get(), options);
+  ASSERT_TRUE(report.has_value());
+  for (const PairShare& pair : report->pairs) EXPECT_FALSE(pair.near_blocks.has_value());
 }
 
 TEST(Share, TotalsCountDistinctBlocksAndWhatAnEndlessCacheWouldReuse) {

@@ -76,31 +76,6 @@ class TokenSet {
   std::vector<uint64_t> words_;
 };
 
-// Pairs of documents that have spans, found by (a, b).
-class PairTable {
- public:
-  PairTable(const SpanMatches& matches, size_t documents) : matches_(matches), row_(documents + 1, 0) {
-    for (const SpanPair& pair : matches.pairs) ++row_[pair.a + 1];
-    for (size_t i = 0; i < documents; ++i) row_[i + 1] += row_[i];
-  }
-  const SpanPair* Find(uint32_t a, uint32_t b) const {
-    const auto begin = matches_.pairs.begin() + static_cast<std::ptrdiff_t>(row_[a]);
-    const auto end = matches_.pairs.begin() + static_cast<std::ptrdiff_t>(row_[a + 1]);
-    const auto found = std::lower_bound(begin, end, b, [](const SpanPair& pair, uint32_t value) { return pair.b < value; });
-    return found != end && found->b == b ? &*found : nullptr;
-  }
-
- private:
-  const SpanMatches& matches_;
-  std::vector<size_t> row_;
-};
-
-std::optional<uint32_t> SpanTokens(const SpanPair* pair, const SpanMatches& matches) {
-  if (pair == nullptr) return matches.pairs_dropped > 0 ? std::nullopt : std::optional<uint32_t>(0);
-  if (pair->truncated) return std::nullopt;
-  return std::min(pair->a_tokens, pair->b_tokens);
-}
-
 bool SameRun(std::span<const Context* const> contexts, const SharedSpan& x, uint32_t agent, uint32_t token) {
   const auto first = contexts[x.example_agent]->tokens().begin() + x.example_token;
   return std::equal(first, first + x.tokens, contexts[agent]->tokens().begin() + token);
@@ -161,56 +136,100 @@ uint64_t CountMoved(const SpanMatches& matches, const ShareReport& report) {
 }
 
 // Only the pairs of the target.
-Status AddTargetSpans(std::span<const Context* const> contexts, const SpanOptions& span_options, uint32_t target,
-                      ShareReport& report) {
+Result<PairSpans> FindTargetSpans(std::span<const Context* const> contexts, const SpanOptions& span_options,
+                                  uint32_t target) {
   SpanIndex index(span_options);
   for (uint32_t i = 0; i < contexts.size(); ++i) {
     if (i != target) WEIR_TRY(index.Add(i, contexts[i]->tokens()));
   }
-  WEIR_ASSIGN(const SpanMatches matches, index.Find(contexts[target]->tokens()));
-  for (PairShare& pair : report.pairs) {
-    const uint32_t other = pair.a == target ? pair.b : pair.a;
-    const auto found = std::lower_bound(matches.pairs.begin(), matches.pairs.end(), other,
-                                        [](const SpanPair& p, uint32_t value) { return p.b < value; });
-    pair.span_tokens = SpanTokens(found != matches.pairs.end() && found->b == other ? &*found : nullptr, matches);
-  }
-  report.spans_note = matches.truncated() ? "too repetitive to follow every span: some counts are unknown" : "";
-  return {};
+  WEIR_ASSIGN(SpanMatches matches, index.Find(contexts[target]->tokens()));
+  return PairSpans(std::move(matches), target, contexts.size());
+}
+
+Result<PairSpans> FindAllSpans(std::span<const Context* const> contexts, const SpanOptions& span_options) {
+  std::vector<std::span<const TokenId>> documents;
+  for (const Context* context : contexts) documents.emplace_back(context->tokens());
+  WEIR_ASSIGN(AllSpans all, AllCommonSpans(documents, span_options));
+  return PairSpans(std::move(all));
 }
 
 }  // namespace
 
-Status AddSpans(std::span<const Context* const> contexts, const ShareOptions& options, ShareReport& report) {
+PairSpans::PairSpans(AllSpans all) : matches_(std::move(all.matches)), same_as_(std::move(all.same_as)) {
+  FillRows(same_as_.size());
+}
+
+PairSpans::PairSpans(SpanMatches matches, uint32_t target, size_t contexts) : matches_(std::move(matches)), target_(target) {
+  FillRows(contexts);
+}
+
+void PairSpans::FillRows(size_t rows) {
+  row_.assign(rows + 1, 0);
+  for (const SpanPair& pair : matches_.pairs) ++row_[pair.a + 1];
+  for (size_t i = 0; i < rows; ++i) row_[i + 1] += row_[i];
+}
+
+PairSpans::Found PairSpans::Find(uint32_t a, uint32_t b) const {
+  if (row_.empty()) return {};
+  uint32_t first = 0;  // the target is document 0 of its own matches
+  uint32_t second = 0;
+  Found found;
+  if (target_) {
+    found.swapped = a != *target_;
+    second = found.swapped ? a : b;
+  } else {
+    first = std::min(same_as_[a], same_as_[b]);
+    second = std::max(same_as_[a], same_as_[b]);
+    found.swapped = same_as_[a] > same_as_[b];
+    found.same = first == second;
+  }
+  const auto begin = matches_.pairs.begin() + static_cast<std::ptrdiff_t>(row_[first]);
+  const auto end = matches_.pairs.begin() + static_cast<std::ptrdiff_t>(row_[first + 1]);
+  const auto place =
+      std::lower_bound(begin, end, second, [](const SpanPair& pair, uint32_t value) { return pair.b < value; });
+  if (place != end && place->b == second && !found.same) found.pair = &*place;
+  return found;
+}
+
+std::optional<uint32_t> PairSpans::TokensOf(uint32_t a, uint32_t b) const {
+  if (row_.empty()) return std::nullopt;
+  const Found found = Find(a, b);
+  if (found.same) return 0;
+  if (found.pair == nullptr) return matches_.pairs_dropped > 0 ? std::nullopt : std::optional<uint32_t>(0);
+  if (found.pair->truncated) return std::nullopt;
+  return std::min(found.pair->a_tokens, found.pair->b_tokens);
+}
+
+Result<PairSpans> AddSpans(std::span<const Context* const> contexts, const ShareOptions& options, ShareReport& report) {
   if (options.span_tokens_min == 0) {
     report.spans_note = "spans were not asked for";
-    return {};
+    return PairSpans();
   }
   SpanOptions span_options;
   span_options.tokens_min = options.span_tokens_min;
   WEIR_TRY(span_options.Validate());
-  if (options.target) return AddTargetSpans(contexts, span_options, static_cast<uint32_t>(*options.target), report);
-
-  std::vector<std::span<const TokenId>> documents;
-  for (const Context* context : contexts) documents.emplace_back(context->tokens());
-  WEIR_ASSIGN(const AllSpans all, AllCommonSpans(documents, span_options));
-  const PairTable table(all.matches, contexts.size());
-  for (PairShare& pair : report.pairs) {
-    const auto [a, b] = std::minmax(all.same_as[pair.a], all.same_as[pair.b]);
-    pair.span_tokens = a == b ? std::optional<uint32_t>(0) : SpanTokens(table.Find(a, b), all.matches);
+  const auto target = static_cast<uint32_t>(options.target.value_or(0));
+  WEIR_ASSIGN(PairSpans spans,
+              options.target ? FindTargetSpans(contexts, span_options, target) : FindAllSpans(contexts, span_options));
+  for (PairShare& pair : report.pairs) pair.span_tokens = spans.TokensOf(pair.a, pair.b);
+  const SpanMatches& matches = spans.matches();
+  if (options.target) {
+    report.spans_note = matches.truncated() ? "too repetitive to follow every span: some counts are unknown" : "";
+    return spans;
   }
   std::vector<std::vector<uint32_t>> same(contexts.size());
-  for (uint32_t i = 0; i < contexts.size(); ++i) same[all.same_as[i]].push_back(i);
-  ListSpans(contexts, all.matches, same, options, report);
-  if (all.matches.truncated()) {
+  for (uint32_t i = 0; i < contexts.size(); ++i) same[spans.same_as()[i]].push_back(i);
+  ListSpans(contexts, matches, same, options, report);
+  if (matches.truncated()) {
     report.spans_note = fmt::format(
         "{} pairs are too repetitive to follow every span and {} pairs were beyond the limit: their counts are "
         "unknown",
-        all.matches.pairs_truncated, all.matches.pairs_dropped);
+        matches.pairs_truncated, matches.pairs_dropped);
     report.spans_truncated = true;
   } else {
-    report.totals.moved_tokens = CountMoved(all.matches, report);
+    report.totals.moved_tokens = CountMoved(matches, report);
   }
-  return {};
+  return spans;
 }
 
 }  // namespace weir

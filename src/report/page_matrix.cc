@@ -22,15 +22,16 @@ void Add(std::vector<Sum>& sums, size_t bins, size_t row, size_t column, uint32_
   }
 }
 
+std::optional<uint32_t> Mean(uint64_t sum, uint64_t count) {
+  if (count == 0) return std::nullopt;
+  return static_cast<uint32_t>((sum + count / 2) / count);
+}
+
 void Divide(const std::vector<Sum>& sums, std::vector<std::optional<uint32_t>>& tokens,
             std::vector<std::optional<uint32_t>>& share) {
-  const auto mean = [](uint64_t sum, uint64_t count) -> std::optional<uint32_t> {
-    if (count == 0) return std::nullopt;
-    return static_cast<uint32_t>((sum + count / 2) / count);
-  };
   for (const Sum& sum : sums) {
-    tokens.push_back(mean(sum.tokens, sum.pairs));
-    share.push_back(mean(sum.thousandths, sum.pairs));
+    tokens.push_back(Mean(sum.tokens, sum.pairs));
+    share.push_back(Mean(sum.thousandths, sum.pairs));
   }
 }
 
@@ -49,13 +50,16 @@ PageMatrix MakePageMatrix(const ShareReport& report) {
   }
   std::vector<Sum> prefix(bins * bins);
   std::vector<Sum> span(bins * bins);
+  std::vector<Sum> near(bins * bins);  // blocks instead of tokens
   for (const PairShare& pair : report.pairs) {
     const uint32_t shorter = std::min(report.agents[pair.a].tokens, report.agents[pair.b].tokens);
     Add(prefix, bins, bin_of[pair.a], bin_of[pair.b], pair.prefix_tokens, shorter);
     if (pair.span_tokens) Add(span, bins, bin_of[pair.a], bin_of[pair.b], *pair.span_tokens, shorter);
+    if (pair.near_blocks) Add(near, bins, bin_of[pair.a], bin_of[pair.b], *pair.near_blocks, shorter);
   }
   Divide(prefix, matrix.prefix_tokens, matrix.prefix_share);
   Divide(span, matrix.span_tokens, matrix.span_share);
+  for (const Sum& sum : near) matrix.near_blocks.push_back(Mean(sum.tokens, sum.pairs));
   return matrix;
 }
 

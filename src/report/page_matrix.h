@@ -16,6 +16,7 @@ struct PageMatrix {
   std::vector<std::optional<uint32_t>> prefix_share;  // thousandths of the shorter prompt
   std::vector<std::optional<uint32_t>> span_tokens;
   std::vector<std::optional<uint32_t>> span_share;
+  std::vector<std::optional<uint32_t>> near_blocks;
 };
 
 inline constexpr size_t kPageBinsMax = 96;

@@ -113,6 +113,27 @@ std::string DrawSpans(const ShareView& view, const TextStyle& style) {
   return Heading(style, "Weightiest moved spans", note) + table.Draw(style);
 }
 
+std::string DrawNearBlocks(const ShareView& view, const TextStyle& style) {
+  constexpr size_t kShown = 5;
+  std::vector<const PairShare*> pairs;
+  for (const PairShare& pair : view.report.pairs) {
+    if (pair.near_blocks.value_or(0) > 0) pairs.push_back(&pair);
+  }
+  if (pairs.empty()) return {};
+  const size_t shown = std::min(pairs.size(), kShown);
+  std::stable_sort(pairs.begin(), pairs.end(),
+                   [](const PairShare* a, const PairShare* b) { return *a->near_blocks > *b->near_blocks; });
+  Table table({{"blocks", Align::kRight}, {"of", Align::kRight}, {"a", Align::kLeft, true}, {"b", Align::kLeft, true}});
+  for (size_t i = 0; i < shown; ++i) {
+    const AgentShare& a = view.report.agents[pairs[i]->a];
+    table.AddRow({Grouped(*pairs[i]->near_blocks), Grouped(a.blocks), Visible(a.agent),
+                  Visible(view.report.agents[pairs[i]->b].agent)});
+  }
+  std::string note = "blocks of a like one of b, not equal: a hint, not reusable";
+  if (pairs.size() > shown) note += fmt::format("; {} of {} pairs", shown, Grouped(pairs.size()));
+  return Heading(style, "Near blocks", note) + table.Draw(style);
+}
+
 }  // namespace
 
 std::string DrawShare(const ShareView& view, const TextStyle& style) {
@@ -132,7 +153,9 @@ std::string DrawShare(const ShareView& view, const TextStyle& style) {
   out += Heading(style, "Prefix tree", "tokens at the same place with the same history");
   out += DrawPrefixTree(view, style);
   out += DrawSpans(view, style);
+  out += DrawNearBlocks(view, style);
   if (!view.report.spans_note.empty()) out += fmt::format("\n{}\n", view.report.spans_note);
+  if (!view.report.near_note.empty()) out += fmt::format("\n{}\n", view.report.near_note);
   return out;
 }
 

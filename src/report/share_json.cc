@@ -112,8 +112,9 @@ void WriteShareJson(const ShareView& view, std::string_view extra, const TextSin
   PutArray(writer, "groups", report.groups, [&](const PrefixNode& node) { return GroupJson(report, node).Dump(); });
   writer.Put(",");
   PutArray(writer, "spans", report.spans, [&](const SharedSpan& span) { return SpanJson(report, span).Dump(); });
-  writer.Put(fmt::format(",\"pairs_truncated\":{},\"spans_truncated\":{},\"spans_note\":{}", report.pairs_truncated,
-                         report.spans_truncated, report.spans_note.empty() ? "null" : JsonQuote(report.spans_note)));
+  const auto note = [](const std::string& text) { return text.empty() ? "null" : JsonQuote(text); };
+  writer.Put(fmt::format(",\"pairs_truncated\":{},\"spans_truncated\":{},\"spans_note\":{},\"near_note\":{}",
+                         report.pairs_truncated, report.spans_truncated, note(report.spans_note), note(report.near_note)));
   if (!extra.empty()) {
     writer.Put(",");
     writer.Put(extra);

@@ -163,6 +163,7 @@ std::string DataOf(const ShareView& view) {
   data.Set("prefix_share", CellsJson(matrix.prefix_share));
   data.Set("span_tokens", CellsJson(matrix.span_tokens));
   data.Set("span_share", CellsJson(matrix.span_share));
+  data.Set("near_blocks", CellsJson(matrix.near_blocks));
   data.Set("nodes", NodesJson(view));
   return ScriptSafe(data.Dump());
 }
@@ -269,8 +270,10 @@ std::string SharePage(const ShareView& view) {
   out += fmt::format("<section aria-labelledby=\"agents-title\"><h2 id=\"agents-title\">Agents</h2>\n{}</section>\n",
                      AgentTable(report));
   if (!report.spans_note.empty()) out += fmt::format("<p class=\"note\">{}</p>\n", Escaped(report.spans_note));
+  if (!report.near_note.empty()) out += fmt::format("<p class=\"note\">{}</p>\n", Escaped(report.near_note));
   out +=
-      "<footer>Made by weir share. Exact prefixes and moved spans are different things and are never added up.</footer>\n";
+      "<footer>Made by weir share. Exact prefixes, moved spans and near blocks are different things and are never added up; "
+      "a near block is a hint, nothing of it can be reused.</footer>\n";
   out += fmt::format(
       "</main>\n<script type=\"application/json\" id=\"report\">{}</script>\n<script>{}</script>\n</body>\n</html>\n",
       DataOf(view), script);

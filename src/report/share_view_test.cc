@@ -55,7 +55,8 @@ TEST(ShareJson, HasTheFixedShapeInPieces) {
   EXPECT_EQ(pair.Find("b")->as_string(), "b\n");
   EXPECT_EQ(pair.Find("prefix_tokens")->as_int(), static_cast<int64_t>(kShared.size()));
   EXPECT_EQ(pair.Find("prefix_blocks")->as_int(), static_cast<int64_t>(kShared.size() / 16));
-  EXPECT_TRUE(pair.Find("near_blocks")->is_null());
+  EXPECT_EQ(pair.Find("near_blocks")->as_int(), 0);
+  EXPECT_TRUE(json->Find("near_note")->is_null());
   EXPECT_EQ(json->Find("pairs")->as_array().size(), 3u);
   EXPECT_EQ(json->Find("totals")->Find("agents")->as_int(), 3);
   EXPECT_EQ(json->Find("more")->as_int(), 1);
@@ -77,6 +78,19 @@ TEST(ShareDrawing, NamesEveryAgentAndKeepsToTheWidth) {
       begin = end + 1;
     }
   }
+}
+
+TEST(ShareDrawing, ShowsNearBlocksAsAHintOfTheirOwn) {
+  Fixture fixture;
+  std::string edited = kShared;
+  edited[20] = '#';
+  fixture.Add("first", "1" + kShared.substr(1));
+  fixture.Add("second", "2" + edited.substr(1));
+  const ShareView view = fixture.View();
+  ASSERT_GE(view.report.pairs[0].near_blocks.value_or(0), 1u);
+  const std::string drawn = DrawShare(view, {});
+  EXPECT_NE(drawn.find("Near blocks"), std::string::npos);
+  EXPECT_NE(drawn.find("not reusable"), std::string::npos);
 }
 
 TEST(ShareDrawing, HostileNamesAndTextsStayText) {

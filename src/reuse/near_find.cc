@@ -23,27 +23,6 @@ using internal::NearTextId;
 namespace {
 
 constexpr uint32_t kTables = NearTables::kTables;
-constexpr uint32_t kWidth = NearTables::kWidth;
-constexpr uint32_t kProbesMax = 1 + kWidth + kWidth * (kWidth - 1) / 2;
-
-// Everything to exclusive-or with a key: nothing, one bit, two bits ordered by the higher one. For keys of fewer bits a
-// prefix of each of the three parts is right.
-constexpr std::array<uint16_t, kProbesMax> kProbes = [] {
-  std::array<uint16_t, kProbesMax> probes{};
-  size_t at = 1;
-  for (uint32_t bit = 0; bit < kWidth; ++bit) probes[at++] = static_cast<uint16_t>(1u << bit);
-  for (uint32_t high = 0; high < kWidth; ++high) {
-    for (uint32_t low = 0; low < high; ++low) probes[at++] = static_cast<uint16_t>(1u << high | 1u << low);
-  }
-  return probes;
-}();
-
-// The part of kProbes with `ones` bits set, for keys of `bits` bits.
-std::span<const uint16_t> ProbesOf(uint32_t ones, uint32_t bits) {
-  if (ones == 0) return std::span(kProbes).first(1);
-  if (ones == 1) return std::span(kProbes).subspan(1, bits);
-  return std::span(kProbes).subspan(1 + kWidth, bits * (bits - 1) / 2);
-}
 
 bool IsFarther(const NearHit& x, const NearHit& y) { return x.distance < y.distance; }
 
@@ -53,10 +32,8 @@ class NearIndex::Core::Search {
  public:
   Search(const Core& core, std::span<const TokenId> block, const NearFindOptions& options, NearMatches& matches)
       : core_(core), block_(block), options_(options), matches_(matches), hash_(NearHash(block)) {
-    // With `radius` differing bits, either one of the first tables has at most radius / kTables of them in its substring
-    // or one of the rest has fewer (Norouzi et al., proposition 2).
     for (uint32_t table = 0; table < kTables; ++table) {
-      radius_[table] = static_cast<int>(options.radius / kTables) - (table > options.radius % kTables ? 1 : 0);
+      radius_[table] = NearTables::RadiusOf(table, options.radius);
     }
   }
 
@@ -96,11 +73,11 @@ class NearIndex::Core::Search {
   }
 
   void ReadTable(uint32_t table, uint32_t bits) {
-    std::array<const NearBucket*, kProbesMax> buckets;
+    std::array<const NearBucket*, NearTables::kProbesMax> buckets;
     size_t count = 0;
     const uint32_t key = core_.tables_.KeyOf(hash_, table);
     for (int ones = 0; ones <= radius_[table]; ++ones) {
-      for (const uint16_t probe : ProbesOf(static_cast<uint32_t>(ones), bits)) {
+      for (const uint16_t probe : NearTables::Probes(static_cast<uint32_t>(ones), bits)) {
         const NearBucket* const bucket = core_.tables_.Bucket(table, key ^ probe);
         buckets[count] = bucket;
         count += bucket != nullptr ? 1 : 0;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -196,6 +197,151 @@ TEST(NearIndex, MissesNothingAtAnySizeOfItsTables) {
     if (owner % 6 != 0) continue;
     ASSERT_NO_FATAL_FAILURE(ExpectFinds(index, model, writer.Block(), {}));
   }
+}
+
+TEST(NearIndex, RefusesWhatIsOutOfRange) {
+  NearIndex index;
+  const Tokens block(16, 1);
+  NearMatches matches;
+  const auto code = [](const Status& status) { return status ? ErrorCode::kInternal : status.error().code; };
+  EXPECT_EQ(code(index.Add(kNearOwnersMax, block)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(index.Find(Tokens(15, 1), {}, matches)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(index.Find(block, {.radius = 9}, matches)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(index.Find(block, {.hits_max = 0}, matches)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(index.Find(block, {.holders_max = 0}, matches)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(NearOptions{.block_size = 1}.Validate()), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(NearOptions{.bytes_max = 100}.Validate()), ErrorCode::kInvalidArgument);
+  EXPECT_FALSE(index.Remove(3));
+  EXPECT_TRUE(index.Find(block, {}, matches));
+  EXPECT_TRUE(matches.hits.empty());
+}
+
+// A head that all share is one text: what a query costs does not depend on how many hold it.
+TEST(NearIndex, WhatAllShareCostsOneCandidate) {
+  Random random(12);
+  NearIndex index;
+  Writer writer(random, 16, 1);
+  const Tokens head = writer.Block();
+  NearMatches matches;
+  for (NearOwner owner = 0; owner < 2000; ++owner) ASSERT_TRUE(index.Add(owner, head));
+  ASSERT_TRUE(index.Find(head, {.holders_max = 4, .exclude = 1999}, matches));
+  EXPECT_EQ(matches.hits.size(), 1u);
+  EXPECT_LE(matches.candidates, 4u);
+  EXPECT_TRUE(matches.hits[0].more_holders);
+  EXPECT_EQ(matches.hits[0].tokens_differ, 0u);
+  for (const NearHolder& holder : matches.HoldersOf(matches.hits[0])) EXPECT_NE(holder.owner, 1999u);
+  ASSERT_TRUE(index.Find(head, {.only = 7}, matches));
+  EXPECT_EQ(matches.HoldersOf(matches.hits[0])[0], (NearHolder{7, 0}));
+  EXPECT_EQ(index.stats().texts, 1u);
+  EXPECT_EQ(index.stats().entries, 2000u);
+  index.CheckInvariants();
+}
+
+// Thousands of texts in one bucket: lists of many pieces, and the same answers.
+TEST(NearIndex, FindsAndForgetsInsideACluster) {
+  Random random(13);
+  NearIndex index;
+  const uint64_t empty = index.bytes();
+  Tokens theme(16);
+  for (TokenId& token : theme) token = static_cast<TokenId>(random.Below(150'000));
+  std::vector<Tokens> texts(8);
+  for (Tokens& text : texts) {
+    for (int i = 0; i < 1000; ++i) {
+      text.insert(text.end(), theme.begin(), theme.end());
+      text[text.size() - 1 - random.Below(2)] = static_cast<TokenId>(random.Below(150'000));
+    }
+  }
+  for (NearOwner owner = 0; owner < texts.size(); ++owner) ASSERT_TRUE(index.Add(owner, texts[owner]));
+  index.CheckInvariants();
+  std::set<Tokens> within;
+  for (const Tokens& text : texts) {
+    for (size_t at = 0; at < text.size(); at += 16) {
+      const Tokens block(text.begin() + static_cast<ptrdiff_t>(at), text.begin() + static_cast<ptrdiff_t>(at) + 16);
+      if (std::popcount(NearHash(theme) ^ NearHash(block)) <= 8) within.insert(block);
+    }
+  }
+  NearMatches matches;
+  ASSERT_TRUE(index.Find(theme, {.hits_max = 60'000}, matches));
+  EXPECT_EQ(matches.hits.size(), within.size());
+  EXPECT_GT(within.size(), 3000u);
+  ASSERT_TRUE(index.Find(theme, {.hits_max = 10}, matches));
+  EXPECT_TRUE(matches.full);
+  for (NearOwner owner = 0; owner < texts.size(); owner += 2) ASSERT_TRUE(index.Remove(owner));
+  index.CheckInvariants();
+  for (NearOwner owner = 1; owner < texts.size(); owner += 2) ASSERT_TRUE(index.Remove(owner));
+  EXPECT_EQ(index.bytes(), empty);
+}
+
+TEST(NearIndex, CountsEveryByteAndGivesAllBack) {
+  Random random(14);
+  Writer writer(random, 16, 500);
+  std::vector<Tokens> texts;
+  for (int i = 0; i < 300; ++i) texts.push_back(writer.Document(40));
+  const uint64_t before = testing::BytesHandedOut();
+  {
+    NearIndex index;
+    const uint64_t empty = index.bytes();
+    EXPECT_EQ(testing::BytesHandedOut() - before, empty);
+    for (int round = 0; round < 3; ++round) {
+      for (int step = 0; step < 2000; ++step) {
+        const auto owner = static_cast<NearOwner>(random.Below(texts.size()));
+        if (!index.Remove(owner)) {
+          ASSERT_TRUE(index.Add(owner, texts[owner]));
+        }
+        ASSERT_EQ(testing::BytesHandedOut() - before, index.bytes()) << "step " << step;
+      }
+      index.CheckInvariants();
+      EXPECT_GT(index.bytes(), empty + 50'000);
+      for (NearOwner owner = 0; owner < texts.size(); ++owner) index.Remove(owner);
+      EXPECT_EQ(index.stats().texts + index.stats().entries + index.stats().owners, 0u);
+      EXPECT_EQ(index.bytes(), empty);
+    }
+  }
+  EXPECT_EQ(testing::BytesHandedOut(), before);
+}
+
+// Refuses each allocation of each Add in turn: it fails as a whole or succeeds.
+TEST(NearIndex, ARefusedAllocationChangesNothing) {
+  Random random(15);
+  Writer writer(random, 16, 6);
+  NearIndex index;
+  Model model(16);
+  std::map<NearOwner, Tokens> texts;
+  int refusals = 0;
+  for (NearOwner owner = 0; owner < 25; ++owner) {
+    texts[owner] = writer.Document(12);
+    const NearStats before = index.stats();
+    for (int64_t nth = 0;; ++nth) {
+      testing::RefuseAllocationAfter(nth);
+      const Status status = index.Add(owner, texts[owner]);
+      testing::RefuseAllocationAfter(-1);
+      index.CheckInvariants();
+      if (status) break;
+      ++refusals;
+      ASSERT_EQ(status.error().code, ErrorCode::kExhausted);
+      ASSERT_EQ(index.stats().texts, before.texts);
+      ASSERT_EQ(index.stats().entries, before.entries);
+      ASSERT_EQ(index.stats().owners, before.owners);
+    }
+    model.Add(owner, texts[owner]);
+    ASSERT_NO_FATAL_FAILURE(ExpectFinds(index, model, writer.Block(), {}));
+  }
+  EXPECT_GT(refusals, 100);
+}
+
+TEST(NearIndex, StaysInsideItsBudget) {
+  Random random(16);
+  Writer writer(random, 16, 400);
+  NearIndex index({.bytes_max = 60'000});
+  std::vector<Tokens> texts;
+  bool refused = false;
+  for (NearOwner owner = 0; owner < 100; ++owner) texts.push_back(writer.Document(40));
+  for (NearOwner owner = 0; owner < 100; ++owner) {
+    refused |= !index.Add(owner, texts[owner]).has_value();
+    ASSERT_LE(index.bytes(), 60'000u + 64);  // the allocator rounds the last block up
+  }
+  index.CheckInvariants();
+  EXPECT_TRUE(refused);
 }
 
 }  // namespace

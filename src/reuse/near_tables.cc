@@ -1,10 +1,32 @@
 #include "near_tables.h"
 
 #include <algorithm>
+#include <array>
 
 #include "weir/base/check.h"
 
 namespace weir::internal {
+
+namespace {
+
+// Nothing, one bit, two bits ordered by the higher one: for keys of fewer bits a prefix of each of the three parts is right.
+constexpr auto kProbes = [] {
+  std::array<uint16_t, NearTables::kProbesMax> probes{};
+  size_t at = 1;
+  for (uint32_t bit = 0; bit < NearTables::kWidth; ++bit) probes[at++] = static_cast<uint16_t>(1u << bit);
+  for (uint32_t high = 0; high < NearTables::kWidth; ++high) {
+    for (uint32_t low = 0; low < high; ++low) probes[at++] = static_cast<uint16_t>(1u << high | 1u << low);
+  }
+  return probes;
+}();
+
+}  // namespace
+
+std::span<const uint16_t> NearTables::Probes(uint32_t ones, uint32_t bits) {
+  if (ones == 0) return std::span(kProbes).first(1);
+  if (ones == 1) return std::span(kProbes).subspan(1, bits);
+  return std::span(kProbes).subspan(1 + kWidth, bits * (bits - 1) / 2);
+}
 
 NearTables::NearTables(MemoryMeter& meter, uint32_t bits)
     : meter_(meter),

@@ -8,6 +8,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "metered_memory.h"
@@ -35,6 +36,16 @@ class NearTables {
   static constexpr uint32_t kTables = 4;
   static constexpr uint32_t kWidth = 16;  // bits of a substring
   static constexpr uint32_t kBitsLeast = 4;
+  static constexpr uint32_t kProbesMax = 1 + kWidth + kWidth * (kWidth - 1) / 2;
+
+  // How far apart the substrings of one table have to be looked for; -1: not at all. With `radius` differing bits, either
+  // one of the first tables has at most radius / kTables of them in its substring or one of the rest has fewer (Norouzi et
+  // al., proposition 2).
+  static constexpr int RadiusOf(uint32_t table, uint32_t radius) {
+    return static_cast<int>(radius / kTables) - (table > radius % kTables ? 1 : 0);
+  }
+  // What to exclusive-or with a key of `bits` bits to get all keys that differ in exactly `ones` bits. REQUIRES: ones <= 2.
+  static std::span<const uint16_t> Probes(uint32_t ones, uint32_t bits);
 
   // Throws std::bad_alloc.
   NearTables(MemoryMeter& meter, uint32_t bits);

@@ -33,7 +33,7 @@ class Share(AdviceTest):
         pair = pairs[("critic", "planner")]
         self.assertEqual(pair["prefix_tokens"], shared)
         self.assertEqual(pair["prefix_blocks"], shared // 16)
-        self.assertIsNone(pair["near_blocks"])
+        self.assertEqual(pair["near_blocks"], 0)
         moved = pairs[("critic", "team/writer")]
         self.assertEqual(moved["prefix_tokens"], 0)
         self.assertGreater(moved["span_tokens"], shared * 0.9)

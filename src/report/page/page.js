@@ -109,9 +109,11 @@
         if (tokens === null) return "not measured";
         return grouped(tokens) + (tokens === 1 ? " token, " : " tokens, ") + percent(value(kind, "share", state.row, state.column) / 1000) + " of the shorter prompt";
       };
+      const near = data.near_blocks[state.row * count + state.column];
       const mean = a.length > 1 || b.length > 1 ? " (mean of the pairs)" : "";
       show(panel, same ? "Among " + binName(a) : binName(a) + "  ×  " + binName(b),
-        [["exact prefix" + mean, figure("prefix")], ["moved spans" + mean, figure("span")]]);
+        [["exact prefix" + mean, figure("prefix")], ["moved spans" + mean, figure("span")],
+          ["near blocks" + mean, near === null ? "not measured" : grouped(near) + (near === 1 ? " block" : " blocks") + " alike, not equal: not reusable"]]);
     };
 
     const choose = (row, column) => {

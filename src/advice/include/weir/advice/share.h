@@ -47,7 +47,13 @@ struct PairShare {
   // Tokens behind the exact prefix that lie in common runs of at least span_tokens_min, at any offset: counted in both
   // contexts, the smaller of the two counts. Null: not measured, or too repetitive to be counted whole.
   std::optional<uint32_t> span_tokens;
-  std::optional<uint32_t> near_blocks;  // null: near matching is not part of this report
+  // Full blocks of a that are not exactly shared with b and that are nearly like some block of b. Not exactly shared: at
+  // least one token lies outside the exact prefix and outside every moved span, and no block of b has the same tokens.
+  // Nearly like: within kNearRadiusMax bits of the near index (weir/reuse/near_index.h), which about four in five blocks
+  // with one changed token are. A hint for who writes prompts: nothing of a near block can be reused, and it is never
+  // added to the other counts. Blocks of a, so the count from b's side may be another. Null: not measured, as wherever
+  // span_tokens is null, or a block has too many near ones to look at.
+  std::optional<uint32_t> near_blocks;
 };
 
 // A node of the prefix tree: tokens [begin, end) that stand at the same place, with the same history, in `count`
@@ -90,6 +96,7 @@ struct ShareReport {
   std::vector<SharedSpan> spans;   // weightiest (tokens x (agents - 1)) first
   bool spans_truncated = false;    // more were found than listed
   std::string spans_note;          // why spans are null or incomplete; empty otherwise
+  std::string near_note;           // why near_blocks are null though spans are known; empty otherwise
   ShareTotals totals;
 };
 
