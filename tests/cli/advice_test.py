@@ -33,12 +33,27 @@ class Share(AdviceTest):
         pair = pairs[("critic", "planner")]
         self.assertEqual(pair["prefix_tokens"], shared)
         self.assertEqual(pair["prefix_blocks"], shared // 16)
-        self.assertEqual(pair["near_blocks"], 0)
+        behind_prefix = report["agents"][0]["blocks"] - pair["prefix_blocks"]
+        self.assertIn(pair["near_blocks"], range(behind_prefix + 1))
         moved = pairs[("critic", "team/writer")]
         self.assertEqual(moved["prefix_tokens"], 0)
         self.assertGreater(moved["span_tokens"], shared * 0.9)
         self.assertEqual(report["totals"]["reusable_tokens"], shared // 16 * 16)
         self.assertEqual(report["problems"], [])
+
+    def test_near_blocks_are_those_that_are_alike_and_not_equal(self):
+        words = [f"word{i % 50} " * 3 for i in range(100)]
+        self.write("prompts/a.txt", "".join(words))
+        self.write("prompts/b.txt", "".join(words))
+        self.write("prompts/c.txt", "".join(word.upper() for word in reversed(words)))
+        words[0::9] = ["changed " + word for word in words[0::9]]
+        self.write("prompts/d.txt", "".join(words))
+        report = self.json("share", "prompts", "--tokenizer", "small")
+        near = {pair["a"] + pair["b"]: pair["near_blocks"] for pair in report["pairs"]}
+        self.assertEqual(near["ab"], 0)
+        self.assertEqual(near["ad"], near["bd"])
+        self.assertEqual(near["ac"], 0)
+        self.assertIsNone(report["near_note"])
 
     def test_block_size_and_target(self):
         self.write_folder()
