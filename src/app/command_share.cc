@@ -63,7 +63,9 @@ Command ShareCommand() {
           .summary = "what agents' prompts have in common, token by token",
           .description =
               "Compares the prompts of many agents: exact prefixes, which an engine's prefix cache can reuse, and moved "
-              "spans, the same text at another place, which it cannot. Of an agent with several calls, the last counts. "
+              "spans, the same text at another place, which it cannot. Near blocks, alike but not equal, are hints of what "
+              "could be "
+              "made equal; the three are never added up. Of an agent with several calls, the last counts. "
               "An input that is broken is left out and named; the exit code is then 3.",
           .examples = {{"weir share prompts/ --tokenizer qwen3", "a folder with one text file per agent"},
                        {"weir share calls.jsonl --tokenizer qwen3 --html report.html", "recorded chat requests, and a page"},

@@ -88,6 +88,7 @@ class NearIndex::Core {
   void AddOrThrow(NearOwner owner, std::span<const TokenId> tokens, uint32_t& linked);
   void ResolveTexts(internal::NearDocument& document, std::span<const Block> blocks);
   internal::NearTextId FindText(uint64_t hash, std::span<const TokenId> tokens) const;
+  void Prefetch(const internal::NearDocument& document, uint32_t begin, uint32_t end) const;
   void Link(NearOwner owner, internal::NearEntry& entry);
   void Unlink(internal::NearEntry& entry) noexcept;
   void Forget(NearOwner owner, uint32_t linked) noexcept;

@@ -134,6 +134,14 @@ void NearIndex::Core::ResolveTexts(NearDocument& document, std::span<const Block
             [](const NearEntry& x, const NearEntry& y) { return x.text < y.text; });
 }
 
+// Before a turn over these entries.
+void NearIndex::Core::Prefetch(const NearDocument& document, uint32_t begin, uint32_t end) const {
+  for (uint32_t at = begin; at < end; ++at) {
+    const NearText& text = texts_[document.entries[at].text];
+    if (text.owners <= 1) tables_.Prefetch(text.hash);
+  }
+}
+
 void NearIndex::Core::Link(NearOwner owner, NearEntry& entry) {
   NearText& text = texts_[entry.text];
   if (text.owners == 0) {
@@ -173,8 +181,9 @@ void NearIndex::Core::AddOrThrow(NearOwner owner, std::span<const TokenId> token
   if (!blocks.empty()) document.entries = static_cast<NearEntry*>(meter_.Allocate(blocks.size() * sizeof(NearEntry)));
   ResolveTexts(document, blocks);
   while (linked < document.size) {
-    const auto readers_out = KeepReadersOut();
     const uint32_t end = std::min(document.size, linked + kTurn);
+    Prefetch(document, linked, end);
+    const auto readers_out = KeepReadersOut();
     for (; linked < end; ++linked) Link(owner, document.entries[linked]);
   }
   const auto readers_out = KeepReadersOut();
@@ -189,8 +198,9 @@ void NearIndex::Core::Forget(NearOwner owner, uint32_t linked) noexcept {
     document.shown = false;
   }
   for (uint32_t at = 0; at < document.size;) {
-    const auto readers_out = KeepReadersOut();
     const uint32_t end = std::min(document.size, at + kTurn);
+    Prefetch(document, at, end);
+    const auto readers_out = KeepReadersOut();
     for (; at < end; ++at) {
       NearEntry& entry = document.entries[at];
       if (at < linked) {

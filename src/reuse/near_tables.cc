@@ -99,6 +99,16 @@ void NearTables::EraseOne(NearBucket*& head, NearTextId text) noexcept {
   }
 }
 
+void NearTables::Prefetch(uint64_t hash) const {
+  for (uint32_t table = 0; table < kTables; ++table) {
+    const NearBucket* const bucket = Bucket(table, KeyOf(hash, table));
+    if (bucket == nullptr) continue;
+    __builtin_prefetch(bucket->excerpts() + bucket->size);
+    __builtin_prefetch(bucket->texts());
+    __builtin_prefetch(bucket->texts() + bucket->size);
+  }
+}
+
 void NearTables::Insert(uint64_t hash, NearTextId text) {
   uint32_t table = 0;
   try {
