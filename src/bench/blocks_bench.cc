@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mooncake_trace.h"
+#include "reader_latency.h"
 #include "weir/base/random.h"
 #include "weir/bench/bench.h"
 #include "weir/reuse/block_index.h"
@@ -77,6 +78,42 @@ Status MillionBlocks(size_t stride, const BenchSink& sink) {
       {"blocks", name, "bytes", static_cast<double>(stats.bytes) / static_cast<double>(stats.blocks), "bytes/block", sizes});
   sink({"blocks", name, "heap", heap / static_cast<double>(stats.blocks), "bytes/block", sizes});
   return {};
+}
+
+// 1,000 holders share a prompt's head; one after the other forgets all and comes back with a longer chain, so that runs
+// divide and join and the tables grow and shrink while readers look the prompt up.
+Status ReadersBesideWriter(const BenchSink& sink) {
+  constexpr HolderId kSharers = 1000;
+  BlockIndex index;
+  Chain prompt;
+  Extend(prompt, 128, 1);
+  std::vector<Chain> chains;
+  for (HolderId holder = 0; holder < kSharers; ++holder) {
+    Chain& chain = chains.emplace_back(prompt.begin(), prompt.begin() + 16 + holder % 112);
+    Extend(chain, 64, holder + 2);
+    WEIR_TRY(index.Add(holder, chain));
+  }
+  PrefixMatch match;
+  uint64_t step = 0;
+  Status status;
+  MeasureReaders(
+      "blocks", "1,000 holders",
+      [&] {
+        index.Find(prompt, match);
+        KeepResult(match.blocks);
+      },
+      [&] {
+        // Half of them at a time come and go.
+        const auto holder = static_cast<HolderId>(step % kSharers);
+        if (step++ / (kSharers / 2) % 2 == 0) {
+          index.Remove(holder);
+        } else if (Status added = index.Add((holder + kSharers / 2) % kSharers, chains[(holder + kSharers / 2) % kSharers]);
+                   !added) {
+          status = added;
+        }
+      },
+      sink);
+  return status;
 }
 
 // Independent of the order of the holders, so that another program's answers can be compared.
@@ -165,7 +202,7 @@ Status ReplayTrace(const std::string& name, const std::vector<Chain>& chains, co
 Status BenchBlocks(const BenchOptions& options, const BenchSink& sink) {
   if (options.arguments.empty()) {
     for (const size_t stride : {kPromptBlocks, size_t{62}, size_t{1}}) WEIR_TRY(MillionBlocks(stride, sink));
-    return {};
+    return ReadersBesideWriter(sink);
   }
   WEIR_ASSIGN(const auto requests, ReadMooncakeIds(options.arguments.front()));
   WEIR_TRY(ReplayTrace("mooncake, ids", ChainsOfIds(requests, kTokensPerTraceId), sink));

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "reader_latency.h"
 #include "weir/base/random.h"
 #include "weir/bench/bench.h"
 #include "weir/reuse/span_index.h"
@@ -160,6 +161,23 @@ Status BenchSpans(const BenchOptions&, const BenchSink& sink) {
   WEIR_TRY(std::move(status));
   sink({"spans", "20k against 49 x 20k", "find_p50", finds[finds.size() / 2] * 1e6, "us", {}});
   sink({"spans", "20k against 49 x 20k", "bytes", static_cast<double>(index.bytes()) / (49 * 20'000), "bytes/token", {}});
+
+  uint64_t step = 0;
+  MeasureReaders(
+      "spans", "20k against 49 x 20k",
+      [&] {
+        if (const auto found = index.Find(documents.back()); !found) status = found.error();
+      },
+      [&] {  // the last 40 documents leave, then come back
+        const auto document = static_cast<DocumentId>(9 + step % 40);
+        if (step++ / 40 % 2 == 0) {
+          index.Remove(document);
+        } else {
+          KeepResult(index.Add(document, documents[document]).has_value());
+        }
+      },
+      sink);
+  WEIR_TRY(std::move(status));
 
   const std::vector<Tokens> moved = MovedBoilerplate();
   WEIR_TRY(Measure("1000 x 2k, moved boilerplate", Documents(moved.begin(), moved.end()), 3, sink, all));

@@ -88,10 +88,9 @@ class BlockIndex::Tree {
 
   Run& At(RunId name) { return runs_[names_[name]]; }
   const Run& At(RunId name) const { return runs_[names_[name]]; }
-  // For readers that came when `change` was the latest; calls on_run(run, matching blocks up to its end) for
-  // each run of the chain and returns the blocks in all.
-  template <typename OnRun>
-  uint32_t WalkRuns(std::span<const BlockKey> keys, uint32_t change, OnRun&& on_run) const;
+  // Calls on_run(run, matching blocks in it, matching blocks in all) for each run of the chain that confirms(run) accepts.
+  template <typename Confirms, typename OnRun>
+  uint32_t WalkRuns(std::span<const BlockKey> keys, Confirms&& confirms, OnRun&& on_run) const;
   // For the writer.
   Place Walk(std::span<const BlockKey> keys) const;
   void ReadAhead(const internal::RunTable::Probe& probe, std::span<const BlockKey> keys) const;

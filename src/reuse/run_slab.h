@@ -40,6 +40,8 @@ struct alignas(64) Run {
   RunId previous = kNoRun;
 
   uint32_t length() const { return length_word.load(std::memory_order_relaxed) & ~kGone; }
+  // To the writer.
+  bool IsGone() const { return (length_word.load(std::memory_order_relaxed) & kGone) != 0; }
   // To a reader that came when `change` was the latest. Pairs with the release of whoever marks it.
   bool IsGone(uint32_t change) const {
     return (length_word.load(std::memory_order_acquire) & kGone) != 0 &&

@@ -49,9 +49,9 @@ class RunTable {
       const uint32_t tag = TagOf(key);
       for (;;) {
         if (slots_ == nullptr) return kNoRun;
-        for (uint32_t at = slots_->Home(tag);; at = (at + 1) & slots_->mask) {
+        for (uint32_t at = Home(tag);; at = (at + 1) & mask_) {
           // An acquire that pairs with the release of whoever stored: the run is there, and what moved it is seen.
-          const uint64_t slot = slots_->at[at].load(std::memory_order_acquire);
+          const uint64_t slot = slots_[at].load(std::memory_order_acquire);
           if (RunOf(slot) == kNoRun) break;
           if (TagIn(slot) == tag && confirms(RunOf(slot))) return RunOf(slot);
         }
@@ -59,21 +59,26 @@ class RunTable {
         Refresh();
       }
     }
-    void Prefetch(uint64_t key) const { __builtin_prefetch(&slots_->at[slots_->Home(TagOf(key))]); }
+    void Prefetch(uint64_t key) const { __builtin_prefetch(&slots_[Home(TagOf(key))]); }
     // The run in the key's first slot if it has the key's hash: likely the right one.
     RunId Guess(uint64_t key) const {
       const uint32_t tag = TagOf(key);
-      const uint64_t slot = slots_->at[slots_->Home(tag)].load(std::memory_order_acquire);
+      const uint64_t slot = slots_[Home(tag)].load(std::memory_order_acquire);
       return TagIn(slot) == tag ? RunOf(slot) : kNoRun;
     }
 
    private:
     void Refresh() {
       version_ = table_.version_.load(std::memory_order_acquire);
-      slots_ = table_.slots_.load(std::memory_order_acquire);
+      const Slots* const slots = table_.slots_.load(std::memory_order_acquire);
+      slots_ = slots == nullptr ? nullptr : slots->at;
+      mask_ = slots == nullptr ? 0 : slots->mask;
     }
+    uint32_t Home(uint32_t tag) const { return static_cast<uint32_t>((uint64_t{tag} * (uint64_t{mask_} + 1)) >> 32); }
+
     const RunTable& table_;
-    const Slots* slots_ = nullptr;
+    const std::atomic<uint64_t>* slots_ = nullptr;
+    uint32_t mask_ = 0;
     uint64_t version_ = 0;
   };
 
