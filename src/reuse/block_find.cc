@@ -18,10 +18,9 @@ constexpr uint32_t kShortRun = 2;  // blocks
 }  // namespace
 
 BlockIndex::Tree::RunId BlockIndex::Tree::Child(internal::RunTable::Probe& probe, RunId parent, uint64_t key) const {
-  const uint32_t change = change_.load(std::memory_order_relaxed);
   const RunId place = probe.Find(key, [&](RunId found) {
     const Run& run = runs_[found];
-    return run.first == key && run.parent == parent && !run.IsGone(change);
+    return run.first == key && run.parent == parent && !run.IsGone();
   });
   return place == kNone ? kNone : runs_[place].name.load(std::memory_order_relaxed);
 }
@@ -54,32 +53,38 @@ inline void BlockIndex::Tree::ReadAhead(const internal::RunTable::Probe& probe, 
 
 template <typename Confirms, typename OnRun>
 inline uint32_t BlockIndex::Tree::WalkRuns(std::span<const BlockKey> keys, Confirms&& confirms, OnRun&& on_run) const {
-  uint32_t blocks = 0;
   internal::RunTable::Probe probe(table_);
-  while (blocks < keys.size()) {
-    const uint64_t key = keys[blocks].low;
-    const RunId place = probe.Find(key, [&](RunId found) {
-      const Run& run = runs_[found];
-      return run.first == key && confirms(run);
+  const BlockKey* at = keys.data();
+  const BlockKey* const end = at + keys.size();
+  while (at != end) {
+    const Run* run = nullptr;
+    uint32_t length = 0;
+    const RunId place = probe.Find(at->low, [&](RunId found) {
+      run = &runs_[found];
+      if (run->first != at->low) return false;
+      // Pairs with the release of whoever marks it as gone.
+      length = run->length_word.load(std::memory_order_acquire);
+      return confirms(*run, (length & Run::kGone) != 0);
     });
     if (place == kNone) break;
-    const Run& run = runs_[place];
-    const uint32_t length = run.length();
-    const auto count = static_cast<uint32_t>(std::min<size_t>(length, keys.size() - blocks));
-    // The first key is known to match.
-    const uint32_t inside = count == 1 ? 1 : MatchInside(run, keys.subspan(blocks), count);
-    blocks += inside;
-    on_run(run, inside, blocks);
+    length &= ~Run::kGone;
+    uint32_t inside = 1;  // the first key is known to match
+    if (length > 1) {
+      const auto count = static_cast<uint32_t>(std::min<size_t>(length, static_cast<size_t>(end - at)));
+      if (count > 1) inside = MatchInside(*run, {at, end}, count);
+    }
+    at += inside;
+    on_run(*run, inside, static_cast<uint32_t>(at - keys.data()));
     if (inside < length) break;
-    if (length <= kShortRun) ReadAhead(probe, keys.subspan(blocks));
+    if (length <= kShortRun) ReadAhead(probe, {at, end});
   }
-  return blocks;
+  return static_cast<uint32_t>(at - keys.data());
 }
 
 BlockIndex::Tree::Place BlockIndex::Tree::Walk(std::span<const BlockKey> keys) const {
   Place place;
   place.blocks = WalkRuns(
-      keys, [&](const Run& run) { return run.parent == place.run && !run.IsGone(); },
+      keys, [&](const Run& run, bool gone) { return run.parent == place.run && !gone; },
       [&](const Run& run, uint32_t inside, uint32_t) {
         place.run = run.name.load(std::memory_order_relaxed);
         place.inside = inside;
@@ -91,7 +96,8 @@ uint32_t BlockIndex::Tree::Find(std::span<const BlockKey> keys) const {
   const internal::ReaderGate::Pass pass(gate_);
   const uint32_t change = change_.load(std::memory_order_acquire);
   return WalkRuns(
-      keys, [change](const Run& run) { return !run.IsGone(change); }, [](const Run&, uint32_t, uint32_t) {});
+      keys, [change](const Run& run, bool gone) { return !gone || !run.WentBefore(change); },
+      [](const Run&, uint32_t, uint32_t) {});
 }
 
 // Scores fall out on the way up: whoever holds a run but not the next one of the chain stops at its end.
@@ -106,7 +112,7 @@ void BlockIndex::Tree::Find(std::span<const BlockKey> keys, PrefixMatch& match) 
   // Runs in a row with the same small holders and no others are one level.
   PrefixMatch::Level level;
   WalkRuns(
-      keys, [change](const Run& run) { return !run.IsGone(change); },
+      keys, [change](const Run& run, bool gone) { return !gone || !run.WentBefore(change); },
       [&](const Run& run, uint32_t, uint32_t blocks) {
         const uint64_t small = run.holders.small();
         const Run* const with_large = run.holders.HasLarge() ? &run : nullptr;

@@ -88,7 +88,8 @@ class BlockIndex::Tree {
 
   Run& At(RunId name) { return runs_[names_[name]]; }
   const Run& At(RunId name) const { return runs_[names_[name]]; }
-  // Calls on_run(run, matching blocks in it, matching blocks in all) for each run of the chain that confirms(run) accepts.
+  // Calls on_run(run, matching blocks in it, matching blocks in all) for each run of the chain that
+  // confirms(run, whether it has gone) accepts.
   template <typename Confirms, typename OnRun>
   uint32_t WalkRuns(std::span<const BlockKey> keys, Confirms&& confirms, OnRun&& on_run) const;
   // For the writer.

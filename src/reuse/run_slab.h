@@ -40,13 +40,10 @@ struct alignas(64) Run {
   RunId previous = kNoRun;
 
   uint32_t length() const { return length_word.load(std::memory_order_relaxed) & ~kGone; }
-  // To the writer.
+  // For the writer.
   bool IsGone() const { return (length_word.load(std::memory_order_relaxed) & kGone) != 0; }
-  // To a reader that came when `change` was the latest. Pairs with the release of whoever marks it.
-  bool IsGone(uint32_t change) const {
-    return (length_word.load(std::memory_order_acquire) & kGone) != 0 &&
-           static_cast<int32_t>(change - name.load(std::memory_order_relaxed)) >= 0;
-  }
+  // Whether a reader that came when `change` was the latest came after it had gone. REQUIRES: it is seen to be gone.
+  bool WentBefore(uint32_t change) const { return static_cast<int32_t>(change - name.load(std::memory_order_relaxed)) >= 0; }
   uint64_t key(uint32_t i) const { return i == 0 ? first : i + 1 == length() ? last : inner[i - 1]; }
 };
 static_assert(sizeof(Run) == 64);
