@@ -135,6 +135,7 @@ TEST(PageMatrix, CellsAreMeansOfTheirPairs) {
         pair.b = b;
         pair.prefix_tokens = static_cast<uint32_t>(random.Below(100));
         if (random.Below(4) > 0) pair.span_tokens = static_cast<uint32_t>(random.Below(100));
+        if (random.Below(4) > 0) pair.near_blocks = static_cast<uint32_t>(random.Below(10));
         report.pairs.push_back(pair);
       }
     }
@@ -150,12 +151,21 @@ TEST(PageMatrix, CellsAreMeansOfTheirPairs) {
       for (size_t column = 0; column < bins; ++column) {
         uint64_t sum = 0;
         uint64_t count = 0;
+        uint64_t near_sum = 0;
+        uint64_t near_count = 0;
         for (const PairShare& pair : report.pairs) {
           const bool here =
               (bin_of[pair.a] == row && bin_of[pair.b] == column) || (bin_of[pair.a] == column && bin_of[pair.b] == row);
+          if (here && pair.near_blocks) near_sum += *pair.near_blocks;
+          if (here && pair.near_blocks) ++near_count;
           if (!here || !pair.span_tokens) continue;
           sum += *pair.span_tokens;
           ++count;
+        }
+        const auto& near_cell = matrix.near_blocks[row * bins + column];
+        ASSERT_EQ(near_cell.has_value(), near_count > 0);
+        if (near_cell) {
+          EXPECT_NEAR(*near_cell, static_cast<double>(near_sum) / static_cast<double>(near_count), 0.51);
         }
         const auto& cell = matrix.span_tokens[row * bins + column];
         ASSERT_EQ(cell.has_value(), count > 0);

@@ -12,13 +12,14 @@
 // asked, and nothing here adds near blocks to exact or moved ones.
 //
 // Blocks of equal tokens are one text however many owners hold it, so a head that all share costs a query one candidate.
-// Only full blocks count; a partial tail is dropped.
+// Only full blocks count; a partial tail is dropped. What a look-up costs grows slower than the texts up to a million (the
+// tables grow with them) and in proportion beyond.
 //
 // Thread rule: every const member may run in any number of threads beside one writer; Add and Remove one at a time (the
 // caller's turn). A reader waits for a writer at most for the insertion of 16 texts, some ten microseconds, never for a
 // whole document. Find gives everything near that was here before it began and stays; of a document that comes or goes
 // meanwhile it may give some.
-// Memory: about 75 bytes a distinct text and 16 for each owner of it, in pieces of at most 8 KiB beside the directories;
+// Memory: about 60 bytes a distinct text and 16 for each owner of it, in pieces of at most 8 KiB beside the directories;
 // growth of the directories keeps both of them for its duration. Bounded by NearOptions::bytes_max; bytes() is exactly
 // what the allocator handed out, and removing everything returns everything.
 
