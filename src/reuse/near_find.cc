@@ -83,16 +83,18 @@ class NearIndex::Core::Search {
         count += bucket != nullptr ? 1 : 0;
       }
     }
-    for (size_t i = 0; i < std::min(kAhead, count); ++i) Prefetch(buckets[i]);
+    const uint64_t usual_size = core_.texts_shown_.load(std::memory_order_relaxed) >> bits;
+    const size_t bytes = sizeof(NearBucket) + std::min<uint64_t>(usual_size, 128) * sizeof(uint32_t) + 48;
+    for (size_t i = 0; i < std::min(kAhead, count); ++i) Prefetch(buckets[i], bytes);
     for (size_t i = 0; i < count && !done_; ++i) {
-      if (i + kAhead < count) Prefetch(buckets[i + kAhead]);
+      if (i + kAhead < count) Prefetch(buckets[i + kAhead], bytes);
       ReadBucket(table, buckets[i]);
     }
   }
 
-  static void Prefetch(const NearBucket* bucket) {
-    __builtin_prefetch(bucket);
-    __builtin_prefetch(reinterpret_cast<const char*>(bucket) + 64);
+  static void Prefetch(const NearBucket* bucket, size_t bytes) {
+    constexpr size_t kLine = 64;
+    for (size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(reinterpret_cast<const char*>(bucket) + at);
   }
 
   void ReadBucket(uint32_t table, const NearBucket* bucket) {
