@@ -118,7 +118,8 @@ class Slab {
     uint64_t used = 0;
   };
 
-  Chunk* ChunkOf(uint32_t chunk) const { return directory_.load(std::memory_order_relaxed) + chunk; }
+  // Pairs with the release in Resize.
+  Chunk* ChunkOf(uint32_t chunk) const { return directory_.load(std::memory_order_acquire) + chunk; }
   T& At(RunId id) const { return ChunkOf(id / kChunk)->things[id % kChunk]; }
 
   void AddChunk() {
@@ -133,7 +134,6 @@ class Slab {
       std::uninitialized_copy_n(old, chunks_, fresh);
       std::uninitialized_fill_n(fresh + chunks_, capacity - chunks_, Chunk());
     }
-    // Pairs with the acquire of whoever finds a number in a RunTable.
     directory_.store(fresh, std::memory_order_release);
     if (old != nullptr) limbo_.Retire(reinterpret_cast<uint64_t>(old), 0, capacity_ * sizeof(Chunk));
     capacity_ = capacity;
