@@ -70,31 +70,74 @@ bool Core::MoveOut(uint32_t extent) {
   return extents_.EndDrain(extent);
 }
 
-// For an insert that needs a whole extent: the one with the fewest entries, which move into the holes of its class, or are
-// dropped when these do not suffice. False: everything is pinned.
-bool Core::EmptySparsestExtent() {
-  if (extents_.HasEmpty()) return true;
+// Closes the extent to new entries, if what it holds can move elsewhere (Extents::BeginMoveOut) and nothing in it is held.
+bool Core::Close(uint32_t extent, std::array<uint64_t, kClassCount>& promised) {
+  if (!extents_.BeginMoveOut(extent, promised)) return false;
+  const Extents::View view = extents_.LookDraining(extent);
+  if (!IsHeld(extent, view)) return true;
+  promised[view.size_class] -= std::min<uint64_t>(promised[view.size_class], view.used);
+  extents_.EndDrain(extent);
+  return false;
+}
+
+// A pin or a writer would keep the extent, as it was seen, from becoming empty.
+bool Core::IsHeld(uint32_t extent, const Extents::View& view) const {
+  ReadSection section;
+  if (!extents_.IsStill(extent, view)) return true;
+  for (uint32_t cell = 0; cell < view.fresh; ++cell) {
+    const uint32_t word =
+        extents_.At(extents_.CellSlot(extent, view.size_class, cell))->word.load(std::memory_order_acquire);
+    const EntryState state = StateOf(word);
+    if (state == EntryState::kReserved || state == EntryState::kDetached) return true;
+    if (state == EntryState::kLive && (word & kPinMask) != 0) return true;
+  }
+  return false;
+}
+
+// The extent with the fewest entries, of those that were not passed over lately; one whose entries can move first.
+// kNoExtent: none.
+uint32_t Core::SparsestExtent(bool& moves) const {
   uint32_t best = kNoExtent;
   uint64_t best_used = 0;
-  bool best_moves = false;
+  moves = false;
   for (uint32_t i = 0; i < extents_.extent_count(); ++i) {
     const Extents::View view = extents_.Look(i);
-    if (!view.in_use) continue;
-    const bool moves = extents_.CanMoveOut(view);
+    if (!view.in_use || view.passed_over) continue;
+    const bool can_move = extents_.CanMoveOut(view);
     const uint64_t used_bytes = view.used * extents_.CellBytes(view.size_class);
-    if (best == kNoExtent || (moves && !best_moves) || (moves == best_moves && used_bytes < best_used)) {
-      best = i, best_used = used_bytes, best_moves = moves;
+    if (best == kNoExtent || (can_move && !moves) || (can_move == moves && used_bytes < best_used)) {
+      best = i, best_used = used_bytes, moves = can_move;
     }
   }
-  if (best == kNoExtent) return false;
-  std::array<uint64_t, kClassCount> promised{};
-  if (best_moves && extents_.BeginMoveOut(best, promised)) return MoveOut(best);
-  Reclaimed done;
-  Sweep sweep;
-  sweep.wanted_bytes = std::numeric_limits<uint64_t>::max();
-  sweep.done = &done;
-  DropFrom(best, sweep);
-  CountEvicted(done.entries, done.bytes_accounted);
+  return best;
+}
+
+// For an insert that needs a whole extent: the sparsest one's entries move into the holes of its class, or are dropped when
+// these do not suffice. False: what was tried is held.
+bool Core::EmptySparsestExtent() {
+  constexpr int kTries = 16;
+  extents_.NextAttempt();
+  for (int tries = 0; tries < kTries && !extents_.HasEmpty(); ++tries) {
+    bool moves = false;
+    const uint32_t extent = SparsestExtent(moves);
+    if (extent == kNoExtent) break;
+    std::array<uint64_t, kClassCount> promised{};
+    if (moves) {
+      if (!Close(extent, promised) || !MoveOut(extent)) extents_.PassOver(extent);
+      continue;
+    }
+    if (IsHeld(extent, extents_.Look(extent))) {
+      extents_.PassOver(extent);
+      continue;
+    }
+    Reclaimed done;
+    Sweep sweep;
+    sweep.wanted_bytes = std::numeric_limits<uint64_t>::max();
+    sweep.done = &done;
+    DropFrom(extent, sweep);
+    CountEvicted(done.entries, done.bytes_accounted);
+    if (!extents_.HasEmpty()) extents_.PassOver(extent);
+  }
   return extents_.HasEmpty();
 }
 
@@ -113,7 +156,7 @@ void Core::MoveTogether(Sweep& sweep, uint32_t visited) {
   short_bytes -= std::min(short_bytes, extents_.EmptyCount() * extents_.extent_bytes());
   uint32_t closed = 0;
   for (uint32_t i = 0; i < visited && std::isfinite(ranked[i].worth) && short_bytes != 0; ++i) {
-    if (!extents_.BeginMoveOut(ranked[i].extent, promised)) continue;
+    if (!Close(ranked[i].extent, promised)) continue;
     ranked[closed++].extent = ranked[i].extent;
     short_bytes -= std::min(short_bytes, extents_.extent_bytes());
   }
@@ -126,6 +169,37 @@ void Core::MoveTogether(Sweep& sweep, uint32_t visited) {
     }
     if (extents_.EmptyCount() >= kExtentsPerRelease) done.bytes_released += extents_.ReleaseEmpty();
   }
+}
+
+// What pins and Keep::kAlways hold, whole. Visits every entry under its shard's lock.
+uint64_t Core::HeldBytes() const {
+  uint64_t held = 0;
+  for (uint32_t i = 0; i < shard_count_; ++i) {
+    std::lock_guard lock(shards_[i].mutex);
+    const IndexTable* table = shards_[i].table.load(std::memory_order_relaxed);
+    if (table == nullptr) continue;
+    table->ForEach([&](Slot slot) {
+      const Entry* entry = extents_.At(slot);
+      const bool pinned = (entry->word.load(std::memory_order_relaxed) & kPinMask) != 0;
+      if (pinned || entry->link.price_class() >= kPriceClassNever) held += ChargeOf(slot).total();
+    });
+  }
+  return held;
+}
+
+uint64_t Core::CountPinned() const {
+  uint64_t pinned = 0;
+  for (uint32_t i = 0; i < extents_.extent_count(); ++i) {
+    const Extents::View view = extents_.Look(i);
+    if (!view.in_use) continue;
+    ReadSection section;
+    if (!extents_.IsStill(i, view)) continue;
+    for (uint32_t cell = 0; cell < view.fresh; ++cell) {
+      const uint32_t word = extents_.At(extents_.CellSlot(i, view.size_class, cell))->word.load(std::memory_order_acquire);
+      pinned += StateOf(word) == EntryState::kLive && (word & kPinMask) != 0;
+    }
+  }
+  return pinned;
 }
 
 }  // namespace weir::pool

@@ -35,11 +35,8 @@ uint64_t ExtentBytesFor(const PoolOptions& options) {
   return std::bit_floor(std::clamp<uint64_t>(options.budget_bytes / per_budget, 64u << 10, 2 * kMiB));
 }
 
-// Room to grow into by SetBudget; slots are 32-bit numbers of 16-byte granules.
-uint64_t ReservationFor(uint64_t budget_bytes) {
-  constexpr uint64_t kMost = (uint64_t{1} << 32) * kGranuleBytes;
-  return std::clamp<uint64_t>(budget_bytes > kMost / 8 ? kMost : budget_bytes * 8, 1024 * kMiB, kMost);
-}
+// All that 32-bit slots of 16-byte granules can name: address space alone, so that any later budget has room.
+constexpr uint64_t kReservationBytes = (uint64_t{1} << 32) * kGranuleBytes;
 
 }  // namespace
 
@@ -68,7 +65,7 @@ Core::Core(PoolOptions options, PageSource& source)
       policy_(options_.policy) {}
 
 Status Core::Open() {
-  if (!extents_.Reserve(ReservationFor(options_.budget_bytes))) {
+  if (!extents_.Reserve(kReservationBytes)) {
     return Unavailable("no address space for pool " + options_.name, "raise the limit on virtual memory (ulimit -v)");
   }
   shards_ =
@@ -103,7 +100,7 @@ Core::~Core() {
   const Hashed place = Place(key);
   if (sampler_ != nullptr && sampler_->Sampled(place.hash)) [[unlikely]]
     return GetSlowly(key);
-  Entry* mistaken = nullptr;
+  Entry* last_pin_of = nullptr;
   {
     ReadSection section(*reader);
     const IndexTable* table = place.shard.table.load(std::memory_order_acquire);
@@ -122,27 +119,19 @@ Core::~Core() {
           counters_.Add(*reader, Count::kHits);
           return Pin(this, entry);
         }
-        mistaken = entry;
+        if (entry->Unpin()) last_pin_of = entry;
       } else if (absent) {
         counters_.Add(*reader, Count::kMisses);
         return Pin();
       }
     }
   }
-  return mistaken == nullptr ? GetSlowly(key) : GetAfterMistake(key, mistaken);
+  if (last_pin_of != nullptr) [[unlikely]]
+    FreeDetached(last_pin_of);
+  return GetSlowly(key);
 }
 
 Pin Core::Get(const PoolKey& key) { return GetQuickly(key); }
-
-Pin Core::GetAfterMistake(const PoolKey& key, Entry* pinned) {
-  bool last = false;
-  {
-    ReadSection section;
-    last = pinned->Unpin();
-  }
-  if (last) FreeDetached(pinned);
-  return GetSlowly(key);
-}
 
 Pin Core::GetSlowly(const PoolKey& key) {
   const Hashed place = Place(key);
@@ -154,17 +143,22 @@ Pin Core::GetSlowly(const PoolKey& key) {
 Pin Core::Find(const PoolKey& key, const Hashed& place) {
   for (uint32_t look = 1;; ++look) {
     Entry* last_pin_of = nullptr;
+    bool changed = false;
+    // A tag that fits another key is a chance hit, or the trace of an entry that left its cell and came back.
+    bool doubtful = false;
     {
       ReadSection section;
       Entry* found = nullptr;
-      bool changed = false;
       if (const IndexTable* table = place.shard.table.load(std::memory_order_acquire); table != nullptr) {
         const auto probed = table->Probe(place.hash, [&](Slot slot) {
           Entry* entry = extents_.At(slot);
           // Header and value are one run of lines: fetch the second while the first is on its way.
           __builtin_prefetch(reinterpret_cast<std::byte*>(entry) + 64);
           const Entry::Pinned pinned = entry->TryPin(key);
-          if (pinned == Entry::Pinned::kOtherKey) return false;
+          if (pinned == Entry::Pinned::kOtherKey) {
+            doubtful = true;
+            return false;
+          }
           if (pinned == Entry::Pinned::kYes) found = entry;
           if (pinned == Entry::Pinned::kLeavingLast) last_pin_of = entry;
           changed = pinned != Entry::Pinned::kYes;
@@ -177,14 +171,27 @@ Pin Core::Find(const PoolKey& key, const Hashed& place) {
         counters_.Add(section.record(), Count::kHits);
         return Pin(this, found);
       }
-      if (!changed) {
+      if (!changed && !doubtful) {
         counters_.Add(section.record(), Count::kMisses);
         return Pin();
       }
     }
+    if (!changed) return FindForCertain(key, place);
     if (last_pin_of != nullptr) FreeDetached(last_pin_of);
     if (look % kLooksBeforeYield == 0) std::this_thread::yield();
   }
+}
+
+Pin Core::FindForCertain(const PoolKey& key, const Hashed& place) {
+  const ReaderRecord& reader = ThisReader();
+  std::lock_guard lock(place.shard.mutex);
+  const Slot slot = FindLocked(place.shard, key, place.hash);
+  counters_.Add(reader, slot != kNoSlot ? Count::kHits : Count::kMisses);
+  if (slot == kNoSlot) return Pin();
+  Entry* entry = extents_.At(slot);
+  entry->word.fetch_add(1, std::memory_order_acq_rel);
+  NoteUse(*entry);
+  return Pin(this, entry);
 }
 
 bool Core::Contains(const PoolKey& key) const {
@@ -233,7 +240,7 @@ void Core::UncountLocked(Shard& shard, Slot slot) {
   const Charge charge = ChargeOf(slot);
   Adjust(shard.entries, -uint64_t{1});
   Adjust(shard.entry_bytes, -charge.mapped_bytes);
-  if (options_.entries_max != 0) entries_total_.fetch_sub(1, std::memory_order_relaxed);
+  UncountEntry();
 }
 
 // REQUIRES: live; out of the index, or about to be. Claimed if nothing pins it, else detached.
@@ -242,11 +249,13 @@ void Core::DetachLocked(Shard& shard, Slot slot, Leaving& leaving) {
   shard.queues.Remove(slot);
   UncountLocked(shard, slot);
   if (!entry->Claim()) {
-    detached_bytes_.fetch_add(ChargeOf(slot).total(), std::memory_order_relaxed);
+    const uint64_t bytes = ChargeOf(slot).total();
+    detached_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    // The last pin may go between the two steps, and the cell and its extent with it: the section keeps them readable.
+    ReadSection section;
     entry->Change(EntryState::kLive, EntryState::kDetached);
-    // The last pin may have gone between the two steps.
     if (!entry->ClaimDetached()) return;
-    detached_bytes_.fetch_sub(ChargeOf(slot).total(), std::memory_order_relaxed);
+    detached_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
   }
   leaving.Push(extents_, slot);
 }
@@ -277,13 +286,31 @@ uint64_t Core::FreeOutside(Entry* entry) {
   return bytes;
 }
 
+namespace {
+// The sinks that this thread is inside of, innermost first.
+struct InSink {
+  const Core* core;
+  const InSink* outer;
+};
+constinit thread_local const InSink* sinks_of_thread = nullptr;
+}  // namespace
+
+bool Core::InOwnSink() const {
+  const InSink* sink = sinks_of_thread;
+  while (sink != nullptr && sink->core != this) sink = sink->outer;
+  return sink != nullptr;
+}
+
 void Core::CallSink(Entry* entry, bool for_pressure) {
+  const InSink here{this, sinks_of_thread};
+  sinks_of_thread = &here;
   const bool is_resource = entry->slack == kBodyResource;
   try {
     options_.sink({entry->key(), BytesOf(entry), is_resource ? entry->resource().get() : nullptr, for_pressure});
   } catch (...) {
     counters_.Add(Count::kSinkFailures);
   }
+  sinks_of_thread = here.outer;
 }
 
 void Core::Free(Leaving& leaving) {
@@ -318,6 +345,7 @@ uint64_t Core::EraseUnpinned(const PoolKey& key) {
     std::lock_guard lock(place.shard.mutex);
     const Slot slot = FindLocked(place.shard, key, place.hash);
     if (slot == kNoSlot || !extents_.At(slot)->Claim()) return 0;
+    RetireFlightsLocked(place.shard, &key);
     bytes = ChargeOf(slot).total();
     place.shard.table.load(std::memory_order_relaxed)->Remove(place.hash, slot);
     place.shard.queues.Remove(slot);
@@ -357,6 +385,7 @@ bool Core::SetCost(const PoolKey& key, const Cost& cost) {
   const Hashed place = Place(key);
   std::lock_guard lock(place.shard.mutex);
   const Slot slot = FindLocked(place.shard, key, place.hash);
+  fruitless_mark_.store(0, std::memory_order_relaxed);
   return slot != kNoSlot && place.shard.queues.Reprice(slot, PriceClassOf(cost, ChargeOf(slot).total()));
 }
 
@@ -376,6 +405,7 @@ void Core::ChangePolicyLocked(EvictionPolicy policy) {
 
 void Core::SetBudget(uint64_t bytes) {
   budget_.store(bytes, std::memory_order_relaxed);
+  fruitless_mark_.store(0, std::memory_order_relaxed);
   LimitSampler();
 }
 

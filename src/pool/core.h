@@ -149,7 +149,7 @@ class Core {
   uint32_t ShardNumber(uint64_t hash) const { return static_cast<uint32_t>(hash >> shard_shift_) & (shard_count_ - 1); }
   Shard& ShardOf(uint64_t hash) const { return shards_[ShardNumber(hash)]; }
   [[gnu::noinline]] Pin GetSlowly(const PoolKey& key);
-  [[gnu::noinline]] Pin GetAfterMistake(const PoolKey& key, Entry* pinned);
+  Pin FindForCertain(const PoolKey& key, const Hashed& place);
   [[gnu::noinline]] void DropSlowly(Entry* entry);
   void NoteUse(Entry& entry) const {
     entry.link.NoteUse();
@@ -166,6 +166,7 @@ class Core {
     if (options_.sink) CallSink(entry, for_pressure);
   }
   void CallSink(Entry* entry, bool for_pressure);
+  bool InOwnSink() const;
   void Free(Leaving& leaving);
   void CountEvicted(uint64_t entries, uint64_t bytes) {
     counters_.Add(Count::kEvictions, entries);
@@ -220,8 +221,10 @@ class Core {
   bool ResizeIndexLocked(Shard& shard, uint64_t buckets, std::unique_ptr<IndexTable>& retired);
   Slot EvictFrom(Shard& shard, uint64_t wanted_for);
   Slot EvictOne(uint64_t hash);
-  bool OverCount() const {
-    return options_.entries_max != 0 && entries_total_.load(std::memory_order_relaxed) >= options_.entries_max;
+  bool SetAside(uint64_t bytes);
+  bool CountEntry();
+  void UncountEntry() {
+    if (options_.entries_max != 0) entries_total_.fetch_sub(1, std::memory_order_relaxed);
   }
 
   // load.cc
@@ -242,10 +245,17 @@ class Core {
   void MoveTogether(Sweep& sweep, uint32_t visited);
   void DropFrom(uint32_t extent, Sweep& sweep);
   bool MoveOut(uint32_t extent);
+  bool Close(uint32_t extent, std::array<uint64_t, kClassCount>& promised);
+  bool IsHeld(uint32_t extent, const Extents::View& view) const;
+  void GatherHoles(Sweep& sweep);
   bool MoveLocked(Shard& shard, uint64_t hash, Slot slot, SizeClass size_class);
   bool EmptySparsestExtent();
+  uint32_t SparsestExtent(bool& moves) const;
   uint64_t FreeTold(Leaving& leaving, bool for_pressure);
   uint64_t Trim();
+  uint64_t HeldBytes() const;
+  uint64_t ReleaseMark() const;
+  bool NothingToGive() const;
   void UpdateTick() const;
 
   // figures.cc
@@ -266,13 +276,15 @@ class Core {
   std::atomic<uint64_t> detached_bytes_{0};
   std::atomic<uint64_t> loading_{0};
   std::atomic<uint64_t> waiting_{0};
-  std::atomic<uint64_t> entries_total_{0};  // kept only when entries_max is set
-  std::mutex policy_mutex_;                 // held while the shards change over
+  std::atomic<uint64_t> set_aside_bytes_{0};  // of the budget, for what is about to be mapped or declared
+  std::atomic<uint64_t> entries_total_{0};    // live and reserved; kept only when entries_max is set
+  std::mutex policy_mutex_;                   // held while the shards change over
   std::atomic<EvictionPolicy> policy_;
   std::unique_ptr<ShadowSampler> sampler_;  // null: not adaptive
   mutable std::atomic<uint16_t> tick_{0};
   std::atomic<uint32_t> victim_turn_{0};
-  std::atomic<uint64_t> part_bytes_{0};  // of entries, in an average shard, a little while ago
+  std::atomic<uint64_t> fruitless_mark_{0};  // ReleaseMark() when a sweep last found nothing to give; 0: not so
+  std::atomic<uint64_t> part_bytes_{0};      // of entries, in an average shard, a little while ago
   mutable Counters counters_;
 };
 

@@ -9,7 +9,7 @@
 //   kDetached  no longer in the index, still pinned; whoever drops the last pin frees it
 // A reader adds a pin before it looks at the state, and takes it back if the state is not kLive or the key is another one.
 // So a cell's word is changed by adding and by compare-and-swap only, never overwritten: stray pins always even out.
-// All changes of state but the freeing of a detached entry happen under the lock of the key's shard.
+// An entry becomes live, and stops being it, under the lock of its key's shard.
 
 #include <atomic>
 #include <cstddef>
@@ -22,7 +22,7 @@ namespace weir::pool {
 
 enum class EntryState : uint32_t { kFree = 0, kReserved = 1, kLive = 2, kClaimed = 3, kDetached = 4 };
 
-inline constexpr uint32_t kPinBits = 24;
+inline constexpr uint32_t kPinBits = 28;
 inline constexpr uint32_t kPinMask = (1u << kPinBits) - 1;
 constexpr uint32_t WordOf(EntryState state) { return static_cast<uint32_t>(state) << kPinBits; }
 constexpr EntryState StateOf(uint32_t word) { return static_cast<EntryState>(word >> kPinBits); }

@@ -110,9 +110,10 @@ void Extents::Install(uint32_t i, SizeClass size_class, bool same_class) {
   std::lock_guard lock(owner.mutex);
   Extent& extent = extents_[i];
   extent.size_class.store(size_class, std::memory_order_relaxed);
+  extent.taken_order.store(taken_.fetch_add(1, std::memory_order_relaxed), std::memory_order_relaxed);
   extent.state.store(Extent::State::kInUse, std::memory_order_release);
-  extent.taken_order = taken_.fetch_add(1, std::memory_order_relaxed);
   extent.draining = false;
+  extent.passed_until = 0;
   if (!same_class) {
     extent.fresh = 0;
     extent.free_head = kNoSlot;
@@ -241,6 +242,13 @@ bool Extents::EndDrain(uint32_t i) {
   return false;
 }
 
+void Extents::PassOver(uint32_t i) {
+  constexpr uint64_t kAttempts = 64;
+  Class& owner = classes_[extents_[i].size_class.load(std::memory_order_relaxed)];
+  std::lock_guard lock(owner.mutex);
+  extents_[i].passed_until = attempts_.load(std::memory_order_relaxed) + kAttempts;
+}
+
 Extents::View Extents::Look(uint32_t i) const {
   const Extent& extent = extents_[i];
   if (extent.state.load(std::memory_order_acquire) != Extent::State::kInUse) return {};
@@ -248,14 +256,15 @@ Extents::View Extents::Look(uint32_t i) const {
   std::lock_guard lock(classes_[size_class].mutex);
   if (extent.state.load(std::memory_order_relaxed) != Extent::State::kInUse) return {};
   if (extent.size_class.load(std::memory_order_relaxed) != size_class) return {};
-  return {!extent.draining, size_class, extent.used, extent.fresh, extent.cells, extent.taken_order};
+  const bool passed_over = extent.passed_until > attempts_.load(std::memory_order_relaxed);
+  return {!extent.draining, size_class, extent.used, extent.fresh, extent.cells, extent.taken_order, passed_over};
 }
 
 Extents::View Extents::LookDraining(uint32_t i) const {
   const Extent& extent = extents_[i];
   const SizeClass size_class = extent.size_class.load(std::memory_order_relaxed);
   std::lock_guard lock(classes_[size_class].mutex);
-  return {false, size_class, extent.used, extent.fresh, extent.cells, extent.taken_order};
+  return {false, size_class, extent.used, extent.fresh, extent.cells, extent.taken_order, false};
 }
 
 void Extents::CheckInvariants() const {

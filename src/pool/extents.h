@@ -39,7 +39,8 @@ struct Extent {
   uint32_t fresh = 0;                               // cells from this one on were never handed out
   Slot free_head = kNoSlot;                         // of the cells that came back
   uint32_t cells = 0;
-  uint64_t taken_order = 0;  // rises with each extent taken into use
+  uint64_t passed_until = 0;             // in attempts
+  std::atomic<uint64_t> taken_order{0};  // rises with each extent taken into use
 };
 
 class Extents {
@@ -85,6 +86,10 @@ class Extents {
   // True: it was empty, and waits for its next use now.
   bool EndDrain(uint32_t i);
 
+  // An extent that could not be emptied is not chosen again for a while.
+  void NextAttempt() { attempts_.fetch_add(1, std::memory_order_relaxed); }
+  void PassOver(uint32_t i);
+
   uint32_t extent_count() const { return extent_count_.load(std::memory_order_acquire); }
   struct View {
     bool in_use = false;  // and not being drained
@@ -93,14 +98,15 @@ class Extents {
     uint32_t fresh = 0;
     uint32_t cells = 0;
     uint64_t taken_order = 0;
+    bool passed_over = false;
   };
   View Look(uint32_t i) const;
   // REQUIRES: the caller drains it.
   View LookDraining(uint32_t i) const;
-  // Inside a ReadSection: the extent is this class's, and its memory stays until the section ends.
-  bool IsStill(uint32_t i, SizeClass size_class) const {
+  // Inside a ReadSection: the extent is in the use it was seen in, and its memory stays until the section ends.
+  bool IsStill(uint32_t i, const View& view) const {
     return extents_[i].state.load(std::memory_order_acquire) == Extent::State::kInUse &&
-           extents_[i].size_class.load(std::memory_order_relaxed) == size_class;
+           extents_[i].taken_order.load(std::memory_order_relaxed) == view.taken_order;
   }
   // Other extents of the class have room for what this one holds.
   bool CanMoveOut(const View& view) const {
@@ -153,6 +159,7 @@ class Extents {
   std::atomic<uint32_t> extent_count_{0};  // ever committed; those below may be absent again
   std::atomic<uint64_t> committed_{0};
   std::atomic<uint64_t> taken_{0};
+  std::atomic<uint64_t> attempts_{0};
 
   mutable std::mutex spare_mutex_;  // guards the lists below and the growth of the table; may be taken inside a class's
   List empty_, absent_;

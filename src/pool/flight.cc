@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <mutex>
 
 namespace weir::pool {
 namespace {
@@ -15,6 +16,10 @@ constexpr uint32_t kNudge = 2;
 
 void Wake(std::atomic<uint32_t>& word) { syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0); }
 
+// Taken twice a load, and by waits inside of loads.
+std::mutex loading_threads_mutex;
+constinit thread_local LoadingThread this_thread;
+
 void Sleep(std::atomic<uint32_t>& word, uint32_t seen, Duration most) {
   constexpr Duration kLongest = std::chrono::hours(1);
   const auto bounded = std::clamp(most, Duration(0), kLongest).count();
@@ -23,6 +28,35 @@ void Sleep(std::atomic<uint32_t>& word, uint32_t seen, Duration most) {
 }
 
 }  // namespace
+
+void Flight::BeginLead() {
+  std::lock_guard lock(loading_threads_mutex);
+  ++this_thread.leads;
+  led_by = &this_thread;
+}
+
+void Flight::EndLead() {
+  std::lock_guard lock(loading_threads_mutex);
+  --this_thread.leads;
+  led_by = nullptr;
+}
+
+bool Flight::BeginWait() {
+  if (this_thread.leads == 0) return true;
+  std::lock_guard lock(loading_threads_mutex);
+  // A flight that somebody waits for is held by him, and its leader's thread lives while it leads.
+  for (const Flight* flight = this; flight != nullptr && flight->led_by != nullptr; flight = flight->led_by->waits_for) {
+    if (flight->led_by == &this_thread) return false;
+  }
+  this_thread.waits_for = this;
+  return true;
+}
+
+void Flight::EndWait() {
+  if (this_thread.leads == 0) return;
+  std::lock_guard lock(loading_threads_mutex);
+  this_thread.waits_for = nullptr;
+}
 
 void Flight::Land() {
   // Pairs with the acquire load in Wait.

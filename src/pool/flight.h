@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <optional>
 #include <stop_token>
-#include <thread>
 
 #include "weir/base/clock.h"
 #include "weir/base/result.h"
@@ -18,13 +17,19 @@ namespace weir::pool {
 
 enum class Waited : uint8_t { kLanded, kDeadline, kStopped };
 
+struct Flight;
+
+// A thread that leads loads, and the load of somebody else that it waits for meanwhile. Guarded by one lock for all.
+struct LoadingThread {
+  Flight* waits_for = nullptr;
+  int leads = 0;
+};
+
 struct Flight {
   Flight(const PoolKey& flown_key, uint64_t hash) : key(flown_key), key_hash(hash) {}
 
   const PoolKey key;
   const uint64_t key_hash;
-  const std::thread::id leader = std::this_thread::get_id();
-
   // Guarded by the shard's lock.
   Flight* next = nullptr;
   bool retired = false;  // erased or cleared meanwhile: its value must not stay in the pool
@@ -36,6 +41,15 @@ struct Flight {
   // Written by the leader before it lands, read by waiters afterwards.
   Entry* entry = nullptr;  // pinned by the flight
   std::optional<Error> error;
+
+  LoadingThread* led_by = nullptr;  // null before and after
+
+  // Who leads and who waits, so that loaders which wait for each other in a circle are told instead of hanging. Called by
+  // the leader around its load, and by a follower around its wait; BeginWait is false when the wait would close a circle.
+  void BeginLead();
+  void EndLead();
+  bool BeginWait();
+  void EndWait();
 
   void Land();
   Waited Wait(const Clock& clock, TimePoint deadline, const std::stop_token& stop);

@@ -210,6 +210,36 @@ TEST(FlightTest, ALoaderMayUseThePoolButNotItsOwnKey) {
   pool->CheckInvariants();
 }
 
+TEST(FlightTest, LoadersThatWaitForEachOtherAreTold) {
+  auto pool = MakePool(Options());
+  std::latch both(2);
+  std::atomic<int> told{0};
+  const auto load = [&](uint64_t own, uint64_t other) {
+    return pool->LoadOrShare(KeyOf(own), [&, own, other](Filler& filler) -> Status {
+      both.arrive_and_wait();
+      const auto inner = pool->LoadOrShare(KeyOf(other), [&, other](Filler& again) { return Fill(again, other, 20); });
+      if (!inner) told += inner.error().code == ErrorCode::kInvalidArgument;
+      return Fill(filler, own, 20);
+    });
+  };
+  std::jthread one([&] { EXPECT_TRUE(load(1, 2).has_value()); });
+  EXPECT_TRUE(load(2, 1).has_value());
+  one.join();
+  EXPECT_EQ(told.load(), 1);
+  pool->CheckInvariants();
+}
+
+TEST(FlightTest, AStaleLoadDoesNotComeBack) {
+  auto pool = MakePool(Options());
+  Held held{*pool};
+  held.Start(1, [](Filler& filler) { return Fill(filler, 1, 100); });
+  pool->Insert(KeyOf(1), ValueOf(1, 70, 9));
+  pool->EraseUnpinned(KeyOf(1));
+  held.Finish();
+  EXPECT_TRUE(Holds(held.results[1]->pin, 1, 100));
+  EXPECT_FALSE(pool->Contains(KeyOf(1)));
+}
+
 TEST(FlightTest, AResourceCanBeLoaded) {
   auto pool = MakePool(Options());
   const auto loaded = pool->LoadOrShare(KeyOf(1), [](Filler& filler) {

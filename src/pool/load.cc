@@ -131,32 +131,27 @@ Result<Loaded> Core::LoadOrShare(const PoolKey& key, const Loader& loader, const
 }
 
 Result<Loaded> Core::Follow(Flight* flight, const LoadOptions& options) {
-  if (flight->leader == std::this_thread::get_id()) {
-    Release(flight);
-    return InvalidArgument("a loader asked for the key that it is loading");
-  }
+  const auto release = [this](Flight* held) { Release(held); };
+  const std::unique_ptr<Flight, decltype(release)> hold(flight, release);
+  if (!flight->BeginWait())
+    return InvalidArgument("a loader waits for a load that waits for it", "load one key inside another in one order");
   waiting_.fetch_add(1, std::memory_order_relaxed);
   const Waited waited = flight->Wait(clock_, options.deadline, options.stop);
   waiting_.fetch_sub(1, std::memory_order_relaxed);
-  Result<Loaded> result = Error{ErrorCode::kDeadline, "the load did not end before the deadline", {}};
-  if (waited == Waited::kStopped) result = Unavailable("the wait for a load was cancelled");
-  if (waited == Waited::kLanded) {
-    counters_.Add(Count::kCoalesced);
-    if (flight->error.has_value()) {
-      result = *flight->error;
-    } else {
-      // The flight's pin holds it until this one is taken.
-      flight->entry->word.fetch_add(1, std::memory_order_acq_rel);
-      counters_.Add(Count::kPinsTaken);
-      result = Loaded{Pin(this, flight->entry), LoadedBy::kCoalesced};
-    }
-  }
-  Release(flight);
-  return result;
+  flight->EndWait();
+  if (waited == Waited::kStopped) return Unavailable("the wait for a load was cancelled");
+  if (waited == Waited::kDeadline) return Error{ErrorCode::kDeadline, "the load did not end before the deadline", {}};
+  counters_.Add(Count::kCoalesced);
+  if (flight->error.has_value()) return *flight->error;
+  // The flight's pin holds it until this one is taken.
+  flight->entry->word.fetch_add(1, std::memory_order_acq_rel);
+  counters_.Add(Count::kPinsTaken);
+  return Loaded{Pin(this, flight->entry), LoadedBy::kCoalesced};
 }
 
 Result<Loaded> Core::Lead(Flight* flight, const Loader& loader, const LoadOptions& options) {
   counters_.Add(Count::kLoads);
+  flight->BeginLead();
   loading_.fetch_add(1, std::memory_order_relaxed);
   Result<Loaded> result = Error{};
   // Whatever happens, even no memory for the text of an error, the flight lands.
@@ -173,6 +168,7 @@ Result<Loaded> Core::Lead(Flight* flight, const Loader& loader, const LoadOption
     UnlinkFlightLocked(shard, flight);
   }
   loading_.fetch_sub(1, std::memory_order_relaxed);
+  flight->EndLead();
   flight->Land();
   Release(flight);
   return result;

@@ -23,7 +23,7 @@ class Kernel final : public PageSource {
     return start + front;
   }
 
-  void Unreserve(std::byte* at, uint64_t bytes) override { munmap(at, bytes); }
+  void Unreserve(std::byte* at, uint64_t bytes) override { Unmap(at, bytes); }
 
   bool Commit(std::byte* at, uint64_t bytes) override {
     if (mprotect(at, bytes, PROT_READ | PROT_WRITE) != 0) return false;
@@ -46,7 +46,11 @@ class Kernel final : public PageSource {
     return static_cast<std::byte*>(at);
   }
 
-  void Unmap(std::byte* at, uint64_t bytes) override { munmap(at, bytes); }
+  void Unmap(std::byte* at, uint64_t bytes) override {
+    if (munmap(at, bytes) == 0) return;
+    // The kernel can refuse for want of a map entry; the pages must go back all the same.
+    WEIR_CHECK(madvise(at, bytes, MADV_DONTNEED) == 0, "cannot give back {} bytes", bytes);
+  }
 };
 
 }  // namespace

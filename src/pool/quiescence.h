@@ -6,8 +6,8 @@
 // stores to the thread's own cache line, because the writer pays for the ordering with membarrier(2) (Desnoyers et al.,
 // "User-Level Implementations of Read-Copy Update", 2012); where the kernel refuses that call, sections take a full fence.
 //
-// Sections do not nest, and hold no lock and no user code. One registry serves the process: threads, not pools, are what
-// is waited for.
+// Sections do not nest, and run no user code; who waits for readers holds no lock. One registry serves the process: threads,
+// not pools, are what is waited for.
 
 #include <atomic>
 #include <cstdint>

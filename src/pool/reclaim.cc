@@ -19,7 +19,8 @@ namespace {
 
 // Cells of an extent that a survey looks at.
 constexpr uint32_t kSamples = 48;
-constexpr auto kTickLength = std::chrono::seconds(2);
+constexpr auto kTickLength = std::chrono::seconds(8);
+constexpr Duration::rep kTicksMax = 60'000;
 
 // A place in main is earned by uses.
 uint32_t LevelOf(const EvictionLink& link) {
@@ -43,22 +44,26 @@ void Core::Survey(Sweep& sweep) {
   std::array<double, kLevels + 1> level_bytes{};
   const uint32_t extents = extents_.extent_count();
   sweep.ranked_count = 0;
-  if (sweep.ranked.empty() && !sweep.ranked.Allocate(pages_, std::max(1u, extents))) return;
-  for (uint32_t i = 0; i < extents && sweep.ranked_count < sweep.ranked.size(); ++i) {
+  if (sweep.pages.empty() && sweep.pages.Allocate(pages_, std::max(1u, extents))) {
+    sweep.ranked = {sweep.pages.data(), sweep.pages.size()};
+  }
+  const uint32_t start = victim_turn_.load(std::memory_order_relaxed);
+  for (uint32_t step = 0; step < extents && sweep.ranked_count < sweep.ranked.size(); ++step) {
+    const uint32_t i = (start + step) % extents;
     const Extents::View view = extents_.Look(i);
     if (!view.in_use || view.fresh == 0) continue;
     const uint64_t cell_bytes = extents_.CellBytes(view.size_class);
-    const uint32_t step = std::max(1u, view.fresh / kSamples);
+    const uint32_t stride = std::max(1u, view.fresh / kSamples);
     double worth = 0;
     uint32_t seen = 0;
     ReadSection section;
-    if (!extents_.IsStill(i, view.size_class)) continue;
-    for (uint32_t cell = 0; cell < view.fresh; cell += step) {
+    if (!extents_.IsStill(i, view)) continue;
+    for (uint32_t cell = 0; cell < view.fresh; cell += stride) {
       const Entry* entry = extents_.At(extents_.CellSlot(i, view.size_class, cell));
       ++seen;
       if (entry->state() != EntryState::kLive) continue;
       const uint32_t level = LevelOf(entry->link);
-      const double stands_for = static_cast<double>(cell_bytes) * step;
+      const double stands_for = static_cast<double>(cell_bytes) * stride;
       level_bytes[level] += stands_for;
       worth += WorthOf(level) * stands_for;
     }
@@ -101,11 +106,13 @@ void Core::DropFrom(uint32_t extent, Sweep& sweep) {
   };
   Leaving leaving;
   std::array<Candidate, kBatch> batch;
-  for (uint32_t cell = 0; cell < view.fresh && !sweep.enough();) {
+  uint64_t outside_bytes = 0;  // of what leaves
+  const auto enough = [&] { return sweep.done->bytes_released + outside_bytes >= sweep.wanted_bytes; };
+  for (uint32_t cell = 0; cell < view.fresh && !enough() && clock_.Now() < sweep.deadline;) {
     uint32_t count = 0;
     {
       ReadSection section;
-      if (!extents_.IsStill(extent, view.size_class)) break;
+      if (!extents_.IsStill(extent, view)) break;
       for (; cell < view.fresh && count < kBatch; ++cell) {
         const Slot slot = extents_.CellSlot(extent, view.size_class, cell);
         Entry* entry = extents_.At(slot);
@@ -116,7 +123,7 @@ void Core::DropFrom(uint32_t extent, Sweep& sweep) {
         batch[count++] = {slot, key, place.hash};
       }
     }
-    for (uint32_t i = 0; i < count; ++i) {
+    for (uint32_t i = 0; i < count && !enough(); ++i) {
       Shard& shard = ShardOf(batch[i].hash);
       std::lock_guard lock(shard.mutex);
       // Only what the index says may be touched: the cell may have another owner by now.
@@ -131,16 +138,20 @@ void Core::DropFrom(uint32_t extent, Sweep& sweep) {
       leaving.Push(extents_, batch[i].slot);
       ++sweep.done->entries;
       sweep.done->bytes_accounted += charge.total();
-      sweep.freed_bytes += extents_.CellBytes(view.size_class);
+      const uint64_t cell_bytes = extents_.CellBytes(view.size_class);
+      sweep.freed_bytes += cell_bytes;
+      outside_bytes += charge.total() - cell_bytes;
     }
     sweep.done->bytes_released += FreeTold(leaving, sweep.for_pressure);
+    outside_bytes = 0;
   }
 }
 
-// In the policy's order, while most of the pool's bytes are the entries' own mappings and resources.
+// In the policy's order, while most of the pool's bytes are the entries' own mappings and resources, and until victims of
+// any kind make up what is wanted: small ones leave holes, which the sweep then gathers.
 void Core::EvictLarge(Sweep& sweep) {
   uint64_t turn = victim_turn_.fetch_add(1, std::memory_order_relaxed) << (shard_shift_ & 63);
-  while (!sweep.enough()) {
+  while (sweep.done->bytes_released + sweep.freed_bytes < sweep.wanted_bytes) {
     const uint64_t in_extents = extents_.committed_bytes();
     if (used_bytes() - std::min(used_bytes(), in_extents) < in_extents) return;
     if (clock_.Now() >= sweep.deadline) return;
@@ -166,15 +177,13 @@ uint64_t Core::GiveBack(uint64_t bytes, TimePoint deadline, bool for_pressure, R
   const uint64_t before = done.bytes_released;
   const uint64_t entries_before = done.entries;
   const uint64_t accounted_before = done.bytes_accounted;
+  const uint64_t mark = ReleaseMark();
   done.bytes_released += extents_.ReleaseEmpty();
-  if (!sweep.enough()) {
-    // Holes first: nothing is lost by moving together what earlier erasures left.
-    Survey(sweep);
-    MoveTogether(sweep, sweep.ranked_count);
-    done.bytes_released += extents_.ReleaseEmpty();
-  }
+  if (!sweep.enough()) GatherHoles(sweep);
   if (!sweep.enough()) EvictLarge(sweep);
   for (uint32_t round = 0; !sweep.enough() && !done.deadline_reached; ++round) {
+    if (round != 0) GatherHoles(sweep);
+    if (sweep.enough()) break;
     Survey(sweep);
     // Two rounds did not do: pins hold what is cold, so everything may go.
     if (round > 1) sweep.level_max = kLevels - 1, sweep.depth_max_at_level = sweep.depth_max_below = 1;
@@ -183,9 +192,19 @@ uint64_t Core::GiveBack(uint64_t bytes, TimePoint deadline, bool for_pressure, R
     SweepExtents(sweep);
     if (round > 1 && sweep.freed_bytes == freed_before && done.bytes_released == released_before) break;
   }
+  if (done.bytes_released == before && done.entries == entries_before && !done.deadline_reached) {
+    fruitless_mark_.store(mark, std::memory_order_relaxed);
+  }
   CountEvicted(done.entries - entries_before, done.bytes_accounted - accounted_before);
   if (for_pressure || !sweep.enough()) done.bytes_released += Trim();
   return done.bytes_released - before;
+}
+
+// Nothing is lost by moving together what erasures and victims left.
+void Core::GatherHoles(Sweep& sweep) {
+  Survey(sweep);
+  MoveTogether(sweep, sweep.ranked_count);
+  sweep.done->bytes_released += extents_.ReleaseEmpty();
 }
 
 // One pass over the ranked extents: drop, then move together.
@@ -229,8 +248,9 @@ Reclaimed Core::DropIdle(Duration idle, uint64_t bytes_max, TimePoint deadline) 
   sweep.deadline = deadline;
   sweep.for_pressure = true;
   sweep.done = &done;
-  // An age is known to a tick: one more is asked for than would do.
-  const auto ticks = std::clamp<Duration::rep>(idle / kTickLength + 1, 1, 30'000);
+  // An age is known to a tick: one more is asked for than would do. The clock goes round in six days.
+  const auto ticks = std::max<Duration::rep>(idle / kTickLength + 1, 1);
+  if (ticks > kTicksMax) return done;
   Survey(sweep);
   sweep.level_max = kLevels - 1;
   sweep.depth_max_at_level = sweep.depth_max_below = 1;
@@ -243,14 +263,16 @@ Reclaimed Core::DropIdle(Duration idle, uint64_t bytes_max, TimePoint deadline) 
 
 // An index that lost most of its entries goes on in a smaller table, and empty queues give up their pages. Bytes.
 uint64_t Core::Trim() {
-  const uint64_t before = pages_.mapped_bytes();
+  uint64_t bytes = 0;
   bool empty = true;
   for (uint32_t i = 0; i < shard_count_; ++i) {
     Shard& shard = shards_[i];
     std::unique_ptr<IndexTable> retired;
     {
       std::lock_guard lock(shard.mutex);
+      const uint64_t queue_bytes = shard.queues.mapped_bytes();
       shard.queues.Trim();
+      bytes += queue_bytes - shard.queues.mapped_bytes();
       IndexTable* table = shard.table.load(std::memory_order_relaxed);
       const uint64_t entries = shard.entries.load(std::memory_order_relaxed);
       empty = empty && entries == 0;
@@ -258,34 +280,35 @@ uint64_t Core::Trim() {
       if (entries == 0) {
         shard.table.store(nullptr, std::memory_order_release);
         retired.reset(table);
+        bytes += table->mapped_bytes();
       } else if (table->mapped_bytes() > kPageBytes && entries * 3 < uint64_t{table->bucket_count()} * kBucketSlots) {
-        ResizeIndexLocked(shard, entries * 3 / 2 / kBucketSlots + 1, retired);
+        if (ResizeIndexLocked(shard, entries * 3 / 2 / kBucketSlots + 1, retired)) {
+          bytes += retired->mapped_bytes() - shard.table.load(std::memory_order_relaxed)->mapped_bytes();
+        }
       }
     }
     if (retired != nullptr) WaitForReaders();
   }
-  if (empty && sampler_ != nullptr) sampler_->Release();
-  const uint64_t after = pages_.mapped_bytes();
-  return before > after ? before - after : 0;
+  if (empty && sampler_ != nullptr) {
+    bytes += sampler_->mapped_bytes();
+    sampler_->Release();
+  }
+  return bytes;
 }
 
-uint64_t Core::CountPinned() const {
-  uint64_t pinned = 0;
-  for (uint32_t i = 0; i < extents_.extent_count(); ++i) {
-    const Extents::View view = extents_.Look(i);
-    if (!view.in_use) continue;
-    ReadSection section;
-    if (!extents_.IsStill(i, view.size_class)) continue;
-    for (uint32_t cell = 0; cell < view.fresh; ++cell) {
-      const uint32_t word = extents_.At(extents_.CellSlot(i, view.size_class, cell))->word.load(std::memory_order_acquire);
-      pinned += StateOf(word) == EntryState::kLive && (word & kPinMask) != 0;
-    }
-  }
-  return pinned;
+// Changes with whatever could let a sweep succeed where the last one failed, but for SetCost and SetBudget.
+uint64_t Core::ReleaseMark() const {
+  return 1 + counters_.Sum(Count::kPinsDropped) + counters_.Sum(Count::kErased) + counters_.Sum(Count::kReplaced);
+}
+
+bool Core::NothingToGive() const {
+  const uint64_t mark = fruitless_mark_.load(std::memory_order_relaxed);
+  return mark != 0 && mark == ReleaseMark();
 }
 
 double Core::PricePerByte() const {
   double least = std::numeric_limits<double>::infinity();
+  if (NothingToGive()) return least;
   for (uint32_t i = 0; i < shard_count_; ++i) {
     Shard& shard = shards_[i];
     if (shard.mutex.try_lock()) {

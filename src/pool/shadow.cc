@@ -56,8 +56,8 @@ class ShadowSampler::Simulation {
 
   // Without memory the key is not stored.
   void Store(uint64_t hash, uint64_t bytes, uint64_t capacity) {
-    MakeRoom(capacity > bytes ? capacity - bytes : 0);
     if (bytes > capacity) return;
+    MakeRoom(capacity - bytes);
     const Slot slot = Take();
     if (slot == kNoSlot) return;
     shadows_[slot].hash = hash;
@@ -268,7 +268,13 @@ void ShadowSampler::ForgetHits() {
 
 void ShadowSampler::StartAfresh() {
   for (uint32_t p = 0; p < kPolicies; ++p) {
-    simulations_[p] = std::make_unique<Simulation>(pages_, static_cast<EvictionPolicy>(p));
+    // In place once it is there: callers that give memory back must not need any.
+    if (Simulation* old = simulations_[p].get(); old != nullptr) {
+      std::destroy_at(old);
+      std::construct_at(old, pages_, static_cast<EvictionPolicy>(p));
+    } else {
+      simulations_[p] = std::make_unique<Simulation>(pages_, static_cast<EvictionPolicy>(p));
+    }
   }
   threshold_.store(is_off() ? 0 : ~0u, std::memory_order_relaxed);
   ForgetHits();

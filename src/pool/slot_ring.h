@@ -78,7 +78,9 @@ class SlotRing {
       cells_ = PagedArray<Slot>();
       head_ = span_ = 0;
     } else {
-      Resize(pages, uint64_t{live_} + live_ / 4, moved, /*close_up=*/true);
+      const uint64_t cells = uint64_t{live_} + live_ / 4;
+      if (RoundUp(cells * sizeof(Slot), kPageBytes) * 4 > cells_.mapped_bytes() * 3) return;
+      Resize(pages, cells, moved, /*close_up=*/true);
     }
   }
 

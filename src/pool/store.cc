@@ -22,32 +22,72 @@ constexpr uint32_t kEvictEffort = 4096;
 constexpr uint64_t kOverwriteBytesMax = 2048;
 constexpr uint64_t kIndexLoadMaxPercent = 85;
 constexpr double kIndexGrowth = 1.5;
+// After a cut of the budget every insert gives back a few extents, rather than one of them all.
+constexpr uint64_t kExtentsPerInsert = 4;
+// From so many extents on, a value is worth a look at what is held before others are dropped for it.
+constexpr uint64_t kHeldLookExtents = 8;
+// More than any budget; sums with it do not overflow.
+constexpr uint64_t kLargeBytesMax = uint64_t{1} << 56;
 constexpr uint64_t kFirstBuckets = kPageBytes / sizeof(Bucket);
 
 }  // namespace
 
 Wanted Core::WantBytes(uint64_t size) const {
   if (size <= extents_.value_bytes_max()) return {ClassOf(size), 0, 0};
+  // No budget reaches that far, so the sum that follows may saturate.
+  if (size > kLargeBytesMax) return {ClassOf(sizeof(LargeBody)), kLargeBytesMax, 0};
   return {ClassOf(sizeof(LargeBody)), RoundUp(size, kPageBytes), 0};
 }
 
-Wanted Core::WantResource(uint64_t declared_bytes) { return {ClassOf(sizeof(Resource)), 0, declared_bytes}; }
+Wanted Core::WantResource(uint64_t declared_bytes) {
+  return {ClassOf(sizeof(Resource)), 0, std::min(declared_bytes, kLargeBytesMax)};
+}
 
 bool Core::CanEverFit(const Wanted& wanted) const {
   // Beside the value: its extent and a first page for each of index and queue.
   const uint64_t least = extents_.extent_bytes() + 3 * kPageBytes;
-  return wanted.extra() <= budget() && least <= budget() - wanted.extra();
+  return wanted.extra() < kLargeBytesMax && wanted.extra() <= budget() && least <= budget() - wanted.extra();
 }
 
-// A cell without evicting anybody; kNoMemory: the system refused; kExhausted: only an eviction can help.
+// Sets bytes of the budget aside until they are mapped or declared. False: they do not fit now.
+bool Core::SetAside(uint64_t bytes) {
+  if (bytes == 0) return true;
+  const uint64_t before = set_aside_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  if (used_bytes() + before + bytes <= budget()) return true;
+  set_aside_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  return false;
+}
+
+// Counts one entry more against entries_max. False: there are that many.
+bool Core::CountEntry() {
+  if (options_.entries_max == 0) return true;
+  if (entries_total_.fetch_add(1, std::memory_order_relaxed) < options_.entries_max) return true;
+  UncountEntry();
+  return false;
+}
+
+// A cell without evicting anybody, counted and with its extra bytes set aside; kNoMemory: the system refused; kExhausted:
+// only an eviction can help.
 Core::Room Core::FindCell(const Wanted& wanted) {
-  for (;;) {
-    if (OverCount() || used_bytes() + wanted.extra() > budget()) return {InsertStatus::kExhausted, kNoSlot};
-    if (const Slot slot = extents_.Take(wanted.size_class); slot != kNoSlot) return {InsertStatus::kInserted, slot};
-    if (extents_.UseEmpty(wanted.size_class) == Extents::Grown::kYes) continue;
-    if (used_bytes() + wanted.extra() + extents_.extent_bytes() > budget()) return {InsertStatus::kExhausted, kNoSlot};
-    if (extents_.UseNew(wanted.size_class) == Extents::Grown::kNoMemory) return {InsertStatus::kNoMemory, kNoSlot};
+  if (!CountEntry()) return {InsertStatus::kExhausted, kNoSlot};
+  InsertStatus status = InsertStatus::kExhausted;
+  if (used_bytes() <= budget() && SetAside(wanted.extra())) {
+    for (;;) {
+      if (const Slot slot = extents_.Take(wanted.size_class); slot != kNoSlot) return {InsertStatus::kInserted, slot};
+      if (extents_.UseEmpty(wanted.size_class) == Extents::Grown::kYes) continue;
+      const uint64_t extent_bytes = extents_.extent_bytes();
+      if (!SetAside(extent_bytes)) break;
+      const Extents::Grown grown = extents_.UseNew(wanted.size_class);
+      set_aside_bytes_.fetch_sub(extent_bytes, std::memory_order_relaxed);
+      if (grown == Extents::Grown::kNoMemory) {
+        status = InsertStatus::kNoMemory;
+        break;
+      }
+    }
+    set_aside_bytes_.fetch_sub(wanted.extra(), std::memory_order_relaxed);
   }
+  UncountEntry();
+  return {status, kNoSlot};
 }
 
 struct Core::RoomSearch {
@@ -57,7 +97,12 @@ struct Core::RoomSearch {
 };
 
 Core::Room Core::TakeRoom(const Wanted& wanted, uint64_t hash) {
-  if (!CanEverFit(wanted)) return {InsertStatus::kTooLarge, kNoSlot};
+  if (!CanEverFit(wanted)) {
+    // Nothing will come that could make the pool smaller.
+    Reclaimed done;
+    if (used_bytes() > budget()) GiveBack(kExtentsPerInsert * extents_.extent_bytes(), TimePoint::max(), false, done);
+    return {InsertStatus::kTooLarge, kNoSlot};
+  }
   RoomSearch search;
   for (;;) {
     const Room room = FindCell(wanted);
@@ -71,10 +116,9 @@ Core::Room Core::TakeRoom(const Wanted& wanted, uint64_t hash) {
 
 // One step towards room; false: nothing more can be done. A victim's cell that fits is handed over at once.
 bool Core::MakeRoom(const Wanted& wanted, uint64_t hash, RoomSearch& search) {
-  // After a cut of the budget every insert gives back a few extents, rather than one of them all.
-  constexpr uint64_t kExtentsPerInsert = 4;
+  if (InOwnSink() || NothingToGive()) return false;
   const uint64_t extent_bytes = extents_.extent_bytes();
-  const uint64_t need = used_bytes() + wanted.extra();
+  const uint64_t need = used_bytes() + set_aside_bytes_.load(std::memory_order_relaxed) + wanted.extra();
   const uint64_t over = need > budget() ? need - budget() : 0;
   if (search.freed_bytes >= extent_bytes) {
     // Victims leave holes; the last entries of an extent move into them.
@@ -85,6 +129,8 @@ bool Core::MakeRoom(const Wanted& wanted, uint64_t hash, RoomSearch& search) {
     }
   }
   if (over >= extent_bytes && !search.gave_back) {
+    // Without this look, all that is not held would go, and the value still not fit.
+    if (wanted.extra() >= kHeldLookExtents * extent_bytes && HeldBytes() + wanted.extra() > budget()) return false;
     Reclaimed done;
     const uint64_t wish = wanted.extra() != 0 ? over : std::min(over, kExtentsPerInsert * extent_bytes);
     if (GiveBack(wish, TimePoint::max(), false, done) == 0) return false;
@@ -94,16 +140,23 @@ bool Core::MakeRoom(const Wanted& wanted, uint64_t hash, RoomSearch& search) {
   const Slot victim = EvictOne(hash);
   if (victim == kNoSlot) {
     Reclaimed done;
-    return !search.gave_back && GiveBack(extent_bytes, TimePoint::max(), false, done) != 0;
+    if (!search.gave_back && GiveBack(extent_bytes, TimePoint::max(), false, done) != 0) return true;
+    // A little over the budget, by an index that grew, and pins hold the rest: a cell that is there takes nothing more.
+    if (over >= extent_bytes || wanted.extra() != 0 || !CountEntry()) return false;
+    search.cell = extents_.Take(wanted.size_class);
+    if (search.cell == kNoSlot) UncountEntry();
+    return search.cell != kNoSlot;
   }
   CountEvicted(1, ChargeOf(victim).total());
   TellSink(extents_.At(victim), false);
   const uint64_t outside_bytes = FreeBody(victim);
-  const bool fits = extents_.ClassAt(victim) == wanted.size_class && (over <= outside_bytes || search.gave_back);
-  if (fits && !OverCount()) {
-    extents_.At(victim)->Change(EntryState::kClaimed, EntryState::kReserved);
-    search.cell = victim;
-    return true;
+  if (extents_.ClassAt(victim) == wanted.size_class && (over <= outside_bytes || search.gave_back) && CountEntry()) {
+    if (SetAside(wanted.extra())) {
+      extents_.At(victim)->Change(EntryState::kClaimed, EntryState::kReserved);
+      search.cell = victim;
+      return true;
+    }
+    UncountEntry();
   }
   search.freed_bytes += extents_.CellBytesAt(victim);
   extents_.GiveBack(victim, EntryState::kClaimed);
@@ -156,8 +209,10 @@ Core::Room Core::ReserveBytes(uint64_t size, uint64_t hash) {
     entry->slack = static_cast<uint16_t>(ClassValueBytes(wanted.size_class) - size);
   } else {
     std::byte* at = pages_.Map(wanted.large_bytes);
+    set_aside_bytes_.fetch_sub(wanted.large_bytes, std::memory_order_relaxed);
     if (at == nullptr) {
       extents_.GiveBack(room.slot, EntryState::kReserved);
+      UncountEntry();
       return {InsertStatus::kNoMemory, kNoSlot};
     }
     entry->large() = {at, size};
@@ -172,6 +227,7 @@ Core::Room Core::ReserveResource(Resource& resource, uint64_t hash) {
   if (!room.ok()) return room;
   Entry* entry = extents_.At(room.slot);
   resource_bytes_.fetch_add(resource.bytes(), std::memory_order_relaxed);
+  set_aside_bytes_.fetch_sub(resource.bytes(), std::memory_order_relaxed);
   new (entry->body()) Resource(std::move(resource));
   entry->slack = kBodyResource;
   return room;
@@ -179,6 +235,7 @@ Core::Room Core::ReserveResource(Resource& resource, uint64_t hash) {
 
 void Core::ReturnRoom(Slot slot) {
   FreeBody(slot);
+  UncountEntry();
   extents_.GiveBack(slot, EntryState::kReserved);
 }
 
@@ -222,19 +279,21 @@ Pin Core::Overwrite(const PoolKey& key, const Hashed& place, std::span<const std
       return Pin();
   }
   const SizeClass size_class = ClassOf(bytes.size());
+  const ReaderRecord& reader = ThisReader();
   std::lock_guard lock(place.shard.mutex);
   const Slot slot = FindLocked(place.shard, key, place.hash);
   if (slot == kNoSlot || extents_.ClassAt(slot) != size_class) return Pin();
   Entry* entry = extents_.At(slot);
+  if (used_bytes() > budget()) return Pin();
   if (entry->slack >= kBodyResource || entry->link.price_class() != PriceClassOf(cost, extents_.CellBytes(size_class))) {
     return Pin();
   }
   if (!entry->Claim()) return Pin();
+  RetireFlightsLocked(place.shard, &key);
   if (!bytes.empty()) std::memcpy(entry->body(), bytes.data(), bytes.size());
   entry->slack = static_cast<uint16_t>(ClassValueBytes(size_class) - bytes.size());
   NoteUse(*entry);
   entry->word.fetch_add(WordOf(EntryState::kLive) - WordOf(EntryState::kClaimed) + 1, std::memory_order_acq_rel);
-  const ReaderRecord& reader = ThisReader();
   counters_.Add(reader, Count::kReplaced);
   counters_.Add(reader, Count::kPinsTaken);
   return Pin(this, entry);
@@ -248,16 +307,19 @@ InsertOutcome Core::Publish(const PoolKey& key, uint64_t hash, Slot slot, const 
   const uint64_t bytes = ChargeOf(slot).total();
   entry->set_key(key);
   entry->last_use_tick.store(tick_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  const ReaderRecord& reader = ThisReader();  // before anything is linked: the first one of a thread takes memory
   Leaving leaving;
   std::unique_ptr<IndexTable> retired;
   InsertStatus status = InsertStatus::kInserted;
   bool stays = true;
   {
     std::lock_guard lock(shard.mutex);
+    if (flight == nullptr) RetireFlightsLocked(shard, &key);
     stays = flight == nullptr || (!flight->retired && FindLocked(shard, key, hash) == kNoSlot);
     if (stays) {
       status = LinkLocked(shard, hash, slot, PriceClassOf(cost, bytes), leaving, retired);
     } else {
+      UncountEntry();
       detached_bytes_.fetch_add(bytes, std::memory_order_relaxed);
       entry->word.fetch_add(WordOf(EntryState::kDetached) - WordOf(EntryState::kReserved) + 1, std::memory_order_acq_rel);
     }
@@ -269,7 +331,6 @@ InsertOutcome Core::Publish(const PoolKey& key, uint64_t hash, Slot slot, const 
     ReturnRoom(slot);
     return Refuse(status);
   }
-  const ReaderRecord& reader = ThisReader();
   if (stays) counters_.Add(reader, status == InsertStatus::kReplaced ? Count::kReplaced : Count::kInserts);
   counters_.Add(reader, Count::kPinsTaken);
   if (stays && status == InsertStatus::kInserted) ObserveInsert(hash, bytes);
@@ -288,7 +349,6 @@ InsertStatus Core::LinkLocked(Shard& shard, uint64_t hash, Slot slot, uint8_t pr
   if (!in_place && !shard.queues.Add(slot, price_class)) return InsertStatus::kNoMemory;
   Adjust(shard.entries, 1);
   Adjust(shard.entry_bytes, ChargeOf(slot).mapped_bytes);
-  if (options_.entries_max != 0) entries_total_.fetch_add(1, std::memory_order_relaxed);
   if (in_place) {
     // A new value for a key is a use of it, not a new entry: it keeps its place in the queues.
     extents_.At(old)->link.MoveTo(entry->link);

@@ -2,7 +2,9 @@
 // Sweep: the state of one pass that gives memory back; reclaim.cc decides what goes, compact.cc moves what stays.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <span>
 
 #include "core.h"
 
@@ -38,7 +40,9 @@ struct Core::Sweep {
   bool for_pressure = false;
   Reclaimed* done = nullptr;
 
-  PagedArray<Ranked> ranked;
+  PagedArray<Ranked> pages;
+  std::array<Ranked, 64> few;  // for when the system gives no page: some extents are better than none
+  std::span<Ranked> ranked{few};
   uint32_t ranked_count = 0;
   uint32_t level_max = kLevels - 1;  // entries above it stay
   double depth_max_at_level = 1;     // and those of that level that lie deeper in their queue,

@@ -7,7 +7,7 @@
 //
 // Invariants: an entry under a pin never moves or changes; a key's entry is immutable, a new value is a new entry; an
 // entry that is erased, replaced or cleared while pinned is only unlinked, and its bytes count until the last pin goes.
-// used_bytes() stays within the budget, but for what pins hold.
+// used_bytes() stays within the budget, but for what pins hold, and for a moment by as much as an index grows.
 //
 // Threads: every method from any thread. A Get takes no lock. No user code (loader, sink, release step) runs under a lock.
 // The pool must outlive its pins. Time comes from the Clock of the options.
@@ -182,10 +182,11 @@ struct Evicted {
   PoolKey key;
   std::span<const std::byte> bytes;
   void* object = nullptr;     // of a resource; released after the call
-  bool for_pressure = false;  // by Reclaim, DropIdle or SetBudget; else to make room
+  bool for_pressure = false;  // by Reclaim or DropIdle; else to make room
 };
 // For demotion to a next tier and for purging indexes. Called outside locks, on the thread that evicts, before the memory
-// is given up. An exception is contained and counted.
+// is given up. An exception is contained and counted. A sink may use the pool, but nothing is evicted there for what it
+// inserts.
 using EvictionSink = std::function<void(const Evicted& evicted)>;
 
 // What the values of a pool are like; decides the size of its extents.
@@ -201,7 +202,7 @@ struct PoolOptions {
   uint64_t entries_max = 0;
   EvictionPolicy policy = EvictionPolicy::kS3Fifo;
   // Watches a sample of the keys and changes the policy when another one would clearly hit more often. A budget under
-  // 12 MiB has no room for that; such a pool keeps its policy.
+  // about 2.5 MiB has no room for that; such a pool keeps its policy.
   bool adaptive = true;
   // Power of two up to 256; 0: chosen from the budget and the processors.
   uint32_t shards = 0;
@@ -233,10 +234,11 @@ class Pool final : public Reclaimable {
   // Single flight: of the callers that miss one key at the same time, one runs its loader, the others wait for it and
   // share what it stored. An error or exception reaches all of them and stores nothing; the next call loads again.
   // Clear() or Erase() during a flight: the flight's callers still get its value, but it does not stay in the pool.
+  // A loader may load other keys; loaders that would wait for each other in a circle are told (invalid_argument).
   // Errors: the loader's; exhausted, invalid_argument, unavailable from storing; deadline; unavailable when stopped.
   Result<Loaded> LoadOrShare(const PoolKey& key, const Loader& loader, const LoadOptions& options = {});
 
-  // Changes what an entry is worth; false: not there.
+  // Changes what an entry is worth; false: not there, a cost that is none, or no memory for another queue.
   bool SetCost(const PoolKey& key, const Cost& cost);
 
   // True: it was there. A pinned entry is unlinked at once.

@@ -1,6 +1,7 @@
 #pragma once
 // Reclaimable: something that holds memory under a byte budget and can give it back; the seam between pools and the
-// pressure broker. Every method may be called from any thread; none waits for a loader or a user's callback.
+// pressure broker. Every method may be called from any thread; none waits for a loader. Reclaim and
+// DropIdle run the pool's eviction sink; between its calls they keep their deadline.
 
 #include <cstdint>
 #include <string>
@@ -12,7 +13,7 @@ namespace weir {
 
 // How a pool orders its victims. All keep the same two queues and move nothing on a hit.
 enum class EvictionPolicy : uint8_t {
-  kS3Fifo,  // Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023
+  kS3Fifo,  // after Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023; ghosts of main count too
   kClock,   // second chance, close to LRU
   kCar,     // Bansal and Modha, "CAR: Clock with Adaptive Replacement", FAST 2004 (ARC's rule on clocks)
   kDuel,    // for loops larger than the pool: a newcomer gets in only past an entry that went unused, as LIRS would have it
@@ -75,14 +76,15 @@ class Reclaimable {
   virtual std::string_view name() const = 0;
   // Consistent enough to show; never blocks.
   virtual PoolStats Stats() const = 0;
-  // What one byte of the cheapest memory here is worth, in microseconds of work to get it back; lock-free, may be a
-  // little stale. Infinity: nothing can be given up now.
+  // What one byte of the cheapest memory here is worth, in microseconds of work to get it back; waits for nobody, may
+  // be a little stale. Infinity: nothing can be given up now.
   virtual double PricePerByte() const = 0;
   // Gives up entries, cheapest first, until at least `bytes` are back with the system, everything that remains is
   // pinned, or the deadline has passed. Never touches a pinned entry.
   virtual Reclaimed Reclaim(uint64_t bytes, TimePoint deadline) = 0;
   // Gives up unpinned entries that were not used for `idle`, cheapest first: all of them, or until `bytes_max` are back with
-  // the system, to a whole extent. Ages are as fine as the calls of Stats() are frequent.
+  // the system, to a whole extent. Ages are known to about ten seconds, or the time between calls of
+  // Stats(), and up to five days: more idle than that nothing is found.
   virtual Reclaimed DropIdle(Duration idle, uint64_t bytes_max, TimePoint deadline) = 0;
   // Takes effect at once for new entries; what is over the new budget goes by Reclaim or by the next inserts.
   virtual void SetBudget(uint64_t bytes) = 0;
