@@ -7,7 +7,7 @@
 // The byte budget is one for all shards: a shard that has more than its part gives its victims first.
 // Order of locks: policy, then shard, then size class, then the spare extents; the sampler's is taken with none held.
 // WaitForReaders() is called with none of them held. core.cc: look-up and removal; store.cc: room and insertion; load.cc:
-// single flight; reclaim.cc and compact.cc: giving memory back; figures.cc: what it says of itself.
+// single flight; reclaim.cc and compact.cc: giving memory back; adapt.cc: the policy in force; figures.cc: its figures.
 
 #include <array>
 #include <atomic>
