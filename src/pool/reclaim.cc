@@ -150,14 +150,15 @@ void Core::DropFrom(uint32_t extent, Sweep& sweep) {
 // In the policy's order, while most of the pool's bytes are the entries' own mappings and resources, and until victims of
 // any kind make up what is wanted: small ones leave holes, which the sweep then gathers.
 void Core::EvictLarge(Sweep& sweep) {
-  uint64_t turn = victim_turn_.fetch_add(1, std::memory_order_relaxed) << (shard_shift_ & 63);
+  // As a hash that falls to each shard in turn.
+  uint64_t turn = uint64_t{victim_turn_.fetch_add(1, std::memory_order_relaxed)} << shard_shift_;
   while (sweep.done->bytes_released + sweep.freed_bytes < sweep.wanted_bytes) {
     const uint64_t in_extents = extents_.committed_bytes();
     if (used_bytes() - std::min(used_bytes(), in_extents) < in_extents) return;
     if (clock_.Now() >= sweep.deadline) return;
     const Slot victim = EvictOne(turn);
     if (victim == kNoSlot) return;
-    turn += uint64_t{1} << (shard_shift_ & 63);
+    turn += uint64_t{1} << shard_shift_;
     ++sweep.done->entries;
     sweep.done->bytes_accounted += ChargeOf(victim).total();
     sweep.freed_bytes += extents_.CellBytesAt(victim);

@@ -29,7 +29,7 @@ inline std::vector<std::byte> ValueOf(uint64_t number, size_t size, uint64_t ver
 }
 inline bool Holds(const Pin& pin, uint64_t number, size_t size, uint64_t version = 0) {
   const std::vector<std::byte> value = ValueOf(number, size, version);
-  return pin && pin.bytes().size() == size && std::memcmp(pin.bytes().data(), value.data(), size) == 0;
+  return pin && pin.bytes().size() == size && (size == 0 || std::memcmp(pin.bytes().data(), value.data(), size) == 0);
 }
 
 // The kernel's pages, but refused from the n-th request on, or when n is reached alone.
