@@ -270,7 +270,9 @@ TEST(HostSensor, ResidentMemoryFollowsWhatIsTouchedAndGivenBack) {
   const auto after = ExactResidentBytes();
   ASSERT_TRUE(touched && after);
   EXPECT_GE(*touched, *before + kBytes);
-  EXPECT_LE(*after, *touched - kBytes);
+  // A sanitizer's own memory grows a little meanwhile.
+  constexpr size_t kOther = size_t{1} << 20;
+  EXPECT_LE(*after, *touched - kBytes + kOther);
 }
 
 RC_GTEST_PROP(KernelText, AnyBytesAreReadWithoutTrust, (const std::string& a, const std::string& b)) {
