@@ -14,13 +14,6 @@
 namespace weir {
 namespace {
 
-PoolOptions Options() {
-  PoolOptions options;
-  options.budget_bytes = 4u << 20;
-  options.adaptive = false;
-  return options;
-}
-
 Status Fill(Filler& filler, uint64_t number, size_t size) {
   WEIR_ASSIGN(const std::span<std::byte> room, filler.Bytes(size));
   std::memcpy(room.data(), ValueOf(number, size).data(), size);
@@ -63,7 +56,7 @@ struct Held {
 };
 
 TEST(FlightTest, OneLoadsAndAllShare) {
-  auto pool = MakePool(Options());
+  auto pool = MakePool(Small());
   Held held{*pool};
   held.Start(64, [](Filler& filler) { return Fill(filler, 1, 1000); });
   EXPECT_EQ(pool->Stats().loading, 1u);
@@ -107,7 +100,7 @@ TEST(FlightTest, AnErrorOrAThrowReachesAllAndTheNextCallLoadsAgain) {
        "a cost must be finite and not negative"},
   };
   for (const auto& [failure, text] : failures) {
-    auto pool = MakePool(Options());
+    auto pool = MakePool(Small());
     Held held{*pool};
     held.Start(3, failure);
     held.Finish();
@@ -127,7 +120,7 @@ TEST(FlightTest, AnErrorOrAThrowReachesAllAndTheNextCallLoadsAgain) {
 }
 
 TEST(FlightTest, AWaiterLeavesAtItsDeadlineOrWhenStopped) {
-  auto pool = MakePool(Options());
+  auto pool = MakePool(Small());
   Held held{*pool};
   const SteadyClock clock;
   held.Start(
@@ -154,7 +147,7 @@ TEST(FlightTest, AWaiterLeavesAtItsDeadlineOrWhenStopped) {
 
 TEST(FlightTest, WhatIsClearedDuringAFlightDoesNotComeBack) {
   for (const bool clear : {true, false}) {
-    auto pool = MakePool(Options());
+    auto pool = MakePool(Small());
     Held held{*pool};
     held.Start(2, [](Filler& filler) { return Fill(filler, 1, 100); });
     clear ? static_cast<void>(pool->Clear()) : static_cast<void>(pool->Erase(KeyOf(1)));
@@ -172,7 +165,7 @@ TEST(FlightTest, WhatIsClearedDuringAFlightDoesNotComeBack) {
 }
 
 TEST(FlightTest, AnInsertDuringAFlightWins) {
-  auto pool = MakePool(Options());
+  auto pool = MakePool(Small());
   Held held{*pool};
   held.Start(1, [](Filler& filler) { return Fill(filler, 1, 100); });
   pool->Insert(KeyOf(1), ValueOf(1, 70, 9));
@@ -184,7 +177,7 @@ TEST(FlightTest, AnInsertDuringAFlightWins) {
 }
 
 TEST(FlightTest, RoomIsTakenBeforeTheLoaderRuns) {
-  auto pool = MakePool(Options());
+  auto pool = MakePool(Small());
   bool ran = false;
   const auto load = [&](Filler& filler) { return ran = true, Fill(filler, 1, 100); };
   EXPECT_EQ(pool->LoadOrShare(KeyOf(1), load, {.bytes_expected = 64u << 20}).error().code, ErrorCode::kInvalidArgument);
@@ -198,7 +191,7 @@ TEST(FlightTest, RoomIsTakenBeforeTheLoaderRuns) {
 }
 
 TEST(FlightTest, ALoaderMayUseThePoolButNotItsOwnKey) {
-  auto pool = MakePool(Options());
+  auto pool = MakePool(Small());
   const auto outer = pool->LoadOrShare(KeyOf(1), [&](Filler& filler) -> Status {
     const auto own = pool->LoadOrShare(KeyOf(1), [](Filler&) -> Status { return {}; });
     EXPECT_EQ(own.error().code, ErrorCode::kInvalidArgument);
@@ -211,7 +204,7 @@ TEST(FlightTest, ALoaderMayUseThePoolButNotItsOwnKey) {
 }
 
 TEST(FlightTest, LoadersThatWaitForEachOtherAreTold) {
-  auto pool = MakePool(Options());
+  auto pool = MakePool(Small());
   std::latch both(2);
   std::atomic<int> told{0};
   const auto load = [&](uint64_t own, uint64_t other) {
@@ -230,7 +223,7 @@ TEST(FlightTest, LoadersThatWaitForEachOtherAreTold) {
 }
 
 TEST(FlightTest, AStaleLoadDoesNotComeBack) {
-  auto pool = MakePool(Options());
+  auto pool = MakePool(Small());
   Held held{*pool};
   held.Start(1, [](Filler& filler) { return Fill(filler, 1, 100); });
   pool->Insert(KeyOf(1), ValueOf(1, 70, 9));
@@ -241,7 +234,7 @@ TEST(FlightTest, AStaleLoadDoesNotComeBack) {
 }
 
 TEST(FlightTest, AResourceCanBeLoaded) {
-  auto pool = MakePool(Options());
+  auto pool = MakePool(Small());
   const auto loaded = pool->LoadOrShare(KeyOf(1), [](Filler& filler) {
     filler.SetCost({.refetch_us = 5000});
     return filler.Adopt(Resource(std::make_unique<int>(42), 1000));

@@ -13,14 +13,6 @@
 namespace weir {
 namespace {
 
-constexpr uint64_t kMiB = 1u << 20;
-
-PoolOptions Small(uint64_t budget_bytes) {
-  PoolOptions options;
-  options.budget_bytes = budget_bytes;
-  options.adaptive = false;
-  return options;
-}
 Resource Declared(uint64_t bytes) { return Resource(std::make_unique<int>(1), bytes); }
 
 TEST(PoolLimitsTest, ASizeThatOverflowsIsTooLarge) {

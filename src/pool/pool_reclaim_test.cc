@@ -10,15 +10,6 @@
 namespace weir {
 namespace {
 
-constexpr uint64_t kMiB = 1u << 20;
-
-PoolOptions Small(uint64_t budget_bytes) {
-  PoolOptions options;
-  options.budget_bytes = budget_bytes;
-  options.adaptive = false;
-  return options;
-}
-
 TEST(PoolReclaimTest, WhatIsGivenUpGoesBackToTheSystem) {
   RefusingPages pages;
   PoolOptions options = Small(64 * kMiB);

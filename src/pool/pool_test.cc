@@ -12,15 +12,6 @@
 namespace weir {
 namespace {
 
-constexpr uint64_t kMiB = 1u << 20;
-
-PoolOptions Small(uint64_t budget_bytes = 4 * kMiB) {
-  PoolOptions options;
-  options.budget_bytes = budget_bytes;
-  options.adaptive = false;
-  return options;
-}
-
 TEST(PoolTest, HoldsWhatWasInserted) {
   auto pool = MakePool(Small());
   EXPECT_FALSE(pool->Get(KeyOf(1)));

@@ -74,6 +74,16 @@ class RefusingPages final : public pool::PageSource {
   std::atomic<uint64_t> first_{std::numeric_limits<uint64_t>::max()}, last_{std::numeric_limits<uint64_t>::max()};
 };
 
+inline constexpr uint64_t kMiB = 1u << 20;
+
+// A budget, and a policy that stays.
+inline PoolOptions Small(uint64_t budget_bytes = 4 * kMiB) {
+  PoolOptions options;
+  options.budget_bytes = budget_bytes;
+  options.adaptive = false;
+  return options;
+}
+
 inline std::unique_ptr<Pool> MakePool(PoolOptions options) {
   auto pool = Pool::Create(std::move(options));
   EXPECT_TRUE(pool.has_value()) << (pool ? "" : pool.error().ToString());
