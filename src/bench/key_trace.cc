@@ -15,8 +15,6 @@
 #include "mooncake_trace.h"
 #include "weir/base/file.h"
 
-extern char** environ;
-
 namespace weir {
 namespace {
 

@@ -158,7 +158,7 @@ Status BenchSpans(const BenchOptions&, const BenchSink& sink) {
   const std::vector<double> finds = TimeRounds(51, [&] {
     if (const auto found = index.Find(documents.back()); !found) status = found.error();
   });
-  WEIR_TRY(std::move(status));
+  WEIR_TRY(status);
   sink({"spans", "20k against 49 x 20k", "find_p50", finds[finds.size() / 2] * 1e6, "us", {}});
   sink({"spans", "20k against 49 x 20k", "bytes", static_cast<double>(index.bytes()) / (49 * 20'000), "bytes/token", {}});
 
