@@ -55,12 +55,10 @@ void Core::Survey(Sweep& sweep) {
     const uint64_t cell_bytes = extents_.CellBytes(view.size_class);
     const uint32_t stride = std::max(1u, view.fresh / kSamples);
     double worth = 0;
-    uint32_t seen = 0;
     ReadSection section;
     if (!extents_.IsStill(i, view)) continue;
     for (uint32_t cell = 0; cell < view.fresh; cell += stride) {
       const Entry* entry = extents_.At(extents_.CellSlot(i, view.size_class, cell));
-      ++seen;
       if (entry->state() != EntryState::kLive) continue;
       const uint32_t level = LevelOf(entry->link);
       const double stands_for = static_cast<double>(cell_bytes) * stride;

@@ -41,7 +41,6 @@ class RefusingPages final : public pool::PageSource {
   }
   void RefuseNone() { first_ = std::numeric_limits<uint64_t>::max(); }
   uint64_t requests() const { return requests_.load(); }
-  uint64_t refused() const { return refused_.load(); }
 
   std::byte* Reserve(uint64_t bytes) override { return Refuse() ? nullptr : kernel_.Reserve(bytes); }
   void Unreserve(std::byte* at, uint64_t bytes) override { kernel_.Unreserve(at, bytes); }
@@ -65,12 +64,11 @@ class RefusingPages final : public pool::PageSource {
   bool Refuse() {
     const uint64_t number = requests_.fetch_add(1);
     const bool refuse = number >= first_ && number < last_;
-    refused_ += refuse;
     return refuse;
   }
 
   pool::PageSource& kernel_ = pool::KernelPages();
-  std::atomic<uint64_t> requests_{0}, refused_{0}, held_{0};
+  std::atomic<uint64_t> requests_{0}, held_{0};
   std::atomic<uint64_t> first_{std::numeric_limits<uint64_t>::max()}, last_{std::numeric_limits<uint64_t>::max()};
 };
 

@@ -9,8 +9,9 @@
 // entry that is erased, replaced or cleared while pinned is only unlinked, and its bytes count until the last pin goes.
 // used_bytes() stays within the budget, but for what pins hold, and for a moment by as much as an index grows.
 //
-// Threads: every method from any thread. A Get takes no lock. No user code (loader, sink, release step) runs under a lock.
-// The pool must outlive its pins. Time comes from the Clock of the options.
+// Threads: every method from any thread. A Get takes no lock, but for the one in some
+// thousands that must be sure of a miss which a look without it leaves in doubt. No user code (loader, sink, release step)
+// runs under a lock. The pool must outlive its pins. Time comes from the Clock of the options.
 
 #include <cstddef>
 #include <cstdint>
