@@ -26,6 +26,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 THIRD_PARTY = {
     "fmt/": "fmt::fmt", "spdlog/": "spdlog::spdlog", "simdjson.h": "simdjson::simdjson", "xxhash.h": "xxhash",
     "pcre2.h": "pcre2", "CLI/": "CLI11", "toml++/": "tomlplusplus", "jinja/": "weir_jinja", "nlohmann/": "nlohmann",
+    "rocksdb/": "rocksdb",
 }
 TEST_ONLY = ("gtest/", "gmock/", "rapidcheck")
 
