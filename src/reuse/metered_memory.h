@@ -21,7 +21,7 @@ class MemoryMeter {
 
   // Throws std::bad_alloc.
   void* Allocate(size_t size) {
-    if (size > bytes_max_ || bytes() > bytes_max_ - size) throw std::bad_alloc();
+    Admit(size);
     void* block = ::operator new(size);
     Count(malloc_usable_size(block));
     return block;
@@ -33,7 +33,7 @@ class MemoryMeter {
   }
   // The same for blocks that start on a cache line.
   void* AllocateLines(size_t size) {
-    if (size > bytes_max_ || bytes() > bytes_max_ - size) throw std::bad_alloc();
+    Admit(size);
     void* block = ::operator new(size, kLine);
     Count(malloc_usable_size(block));
     return block;
@@ -43,15 +43,21 @@ class MemoryMeter {
     Count(-malloc_usable_size(block));
     ::operator delete(block, kLine);
   }
-  // Counts a block that was not allocated here (the index object itself).
+  // Counts a block that was not allocated here (the index object itself), or none.
   void Adopt(void* block) { Count(malloc_usable_size(block)); }
+  // Counts it no more.
+  void Disown(void* block) noexcept { Count(-malloc_usable_size(block)); }
+  // Bytes whose block nobody can name; negative ones come back.
+  void Count(uint64_t change) { bytes_.store(bytes() + change, std::memory_order_relaxed); }
+  // Throws std::bad_alloc when `size` more bytes are beyond the limit.
+  void Admit(size_t size) const {
+    if (size > bytes_max_ || bytes() > bytes_max_ - size) throw std::bad_alloc();
+  }
 
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr std::align_val_t kLine{64};
-
-  void Count(uint64_t change) { bytes_.store(bytes() + change, std::memory_order_relaxed); }
 
   uint64_t bytes_max_;
   std::atomic<uint64_t> bytes_{0};

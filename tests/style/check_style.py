@@ -27,6 +27,7 @@ THIRD_PARTY = {
     "fmt/": "fmt::fmt", "spdlog/": "spdlog::spdlog", "simdjson.h": "simdjson::simdjson", "xxhash.h": "xxhash",
     "pcre2.h": "pcre2", "CLI/": "CLI11", "toml++/": "tomlplusplus", "jinja/": "weir_jinja", "nlohmann/": "nlohmann",
     "rocksdb/": "rocksdb",
+    "hnswlib/": "hnswlib",
 }
 TEST_ONLY = ("gtest/", "gmock/", "rapidcheck")
 
