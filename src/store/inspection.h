@@ -18,10 +18,10 @@ struct OpenedDatabase {
 
 // Of a database that nobody else uses.
 struct Inspection {
-  AllTotals totals{};          // of the intact records
-  Counters counters{};         // with what was found now
-  bool damaged = false;        // something cannot be read: the database has to be replaced
-  bool changed = false;        // records were missing or have to be set aside
+  AllTotals totals{};    // of the intact records
+  Counters counters{};   // with what was found now
+  bool damaged = false;  // something cannot be read: the database has to be replaced
+  bool changed = false;  // records were missing or have to be set aside
 };
 
 Status WriteKnown(Database& database, const AllTotals& totals, const Counters& counters);

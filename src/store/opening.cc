@@ -49,9 +49,9 @@ Status CheckOneLog(const fs::path& path, bool cut) {
   if (!log) return log.error();
   const LogCheck check = CheckLog(*log);
   if (check.state == LogState::kDamaged) {
-    return Corrupt(fmt::format("{} is damaged at byte {}: what was written from there on could be lost", path.string(),
-                               check.found_at),
-                   "restore the store from a copy; or move its folder away to begin with an empty one");
+    return Corrupt(
+        fmt::format("{} is damaged at byte {}: what was written from there on could be lost", path.string(), check.found_at),
+        "restore the store from a copy; or move its folder away to begin with an empty one");
   }
   if (check.state == LogState::kWhole || !cut) return {};
   std::error_code error;
@@ -75,7 +75,8 @@ Status CheckLogs(const fs::path& database, bool cut) {
 // What is intact becomes the database; the damaged one is kept beside it.
 Status Salvage(const StoreOptions& options, StoreFolder& folder, OpenedDatabase& opened) {
   ++opened.counters.salvages;
-  Log(LogLevel::kWarning, fmt::format("store: the database in {} has damage; keeping what is intact", folder.path().string()));
+  Log(LogLevel::kWarning,
+      fmt::format("store: the database in {} has damage; keeping what is intact", folder.path().string()));
   {
     WEIR_ASSIGN(const std::unique_ptr<Database> replacement, MakeDatabase(options, folder.replacement()));
     WEIR_TRY(CopyIntact(*opened.database, *replacement, opened.counters));
