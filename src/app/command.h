@@ -45,7 +45,6 @@ Command DemoCommand();
 Command PoolsCommand();
 Command PressureCommand();
 Command TopCommand();
-Command LedgerCommand();
 Command BenchCommand();
 Command DoctorCommand();
 Command ConfigCommand();

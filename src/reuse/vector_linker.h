@@ -37,6 +37,7 @@ class VectorLinker {
 
  private:
   class Graph;
+  MemoryMeter& meter_;
   std::unique_ptr<Graph> graph_;
 };
 

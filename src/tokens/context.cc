@@ -20,18 +20,16 @@ std::string_view SegmentKindName(SegmentKind kind) {
   return "text";
 }
 
-Result<Context> Context::Build(ContextSource source, Encoder& encoder, const Space& space, size_t block_size) {
-  WEIR_CHECK(block_size > 0);
-  Context context;
-  if (source.segments.empty()) {
+Status CheckSegments(std::vector<Segment>& segments, size_t text_bytes) {
+  if (segments.empty()) {
     Segment whole;
     whole.name = "text";
-    whole.bytes = {0, static_cast<uint32_t>(source.text.size())};
-    source.segments.push_back(std::move(whole));
+    whole.bytes = {0, static_cast<uint32_t>(text_bytes)};
+    segments.push_back(std::move(whole));
   }
   uint32_t at = 0;
   std::set<std::string_view> names;
-  for (const Segment& segment : source.segments) {
+  for (const Segment& segment : segments) {
     if (segment.bytes.begin != at || segment.bytes.end < at) {
       return InvalidArgument(
           fmt::format("segment '{}' starts at byte {}, expected {}", segment.name, segment.bytes.begin, at),
@@ -42,27 +40,49 @@ Result<Context> Context::Build(ContextSource source, Encoder& encoder, const Spa
     }
     at = segment.bytes.end;
   }
-  if (at != source.text.size()) {
-    return InvalidArgument(fmt::format("segments end at byte {} of {}", at, source.text.size()),
+  if (at != text_bytes) {
+    return InvalidArgument(fmt::format("segments end at byte {} of {}", at, text_bytes),
                            "segments must lie one after the other and cover the text");
   }
-  EncodeOptions options;
-  options.add_special_tokens = source.add_special_tokens;
-  WEIR_TRY(encoder.Encode(source.text, options, context.encoding_));
-  const std::vector<uint32_t>& begins = context.encoding_.begins;
+  return {};
+}
+
+void PlaceSegments(std::vector<Segment>& segments, std::span<const uint32_t> begins) {
   uint32_t token = 0;
-  for (Segment& segment : source.segments) {
+  for (Segment& segment : segments) {
     segment.tokens.begin = token;
     token =
         static_cast<uint32_t>(std::lower_bound(begins.begin() + token, begins.end(), segment.bytes.end) - begins.begin());
     segment.tokens.end = token;
   }
   // Tokens that begin at the very end of the text (an appended special token) belong to the last segment.
-  source.segments.back().tokens.end = static_cast<uint32_t>(begins.size());
+  segments.back().tokens.end = static_cast<uint32_t>(begins.size());
+}
 
+Result<Context> Context::Build(ContextSource source, Encoder& encoder, const Space& space, size_t block_size) {
+  WEIR_TRY(CheckSegments(source.segments, source.text.size()));
+  EncodeOptions options;
+  options.add_special_tokens = source.add_special_tokens;
+  Encoding encoding;
+  WEIR_TRY(encoder.Encode(source.text, options, encoding));
+  return Restore(std::move(source), std::move(encoding), space, block_size);
+}
+
+Result<Context> Context::Restore(ContextSource source, Encoding encoding, const Space& space, size_t block_size) {
+  WEIR_CHECK(block_size > 0);
+  WEIR_TRY(CheckSegments(source.segments, source.text.size()));
+  const std::vector<uint32_t>& begins = encoding.begins;
+  if (begins.size() != encoding.ids.size() || !std::is_sorted(begins.begin(), begins.end()) ||
+      (!begins.empty() && begins.back() > source.text.size())) {
+    return InvalidArgument(
+        fmt::format("the byte ranges of {} tokens do not fit {} bytes of text", encoding.ids.size(), source.text.size()));
+  }
+  PlaceSegments(source.segments, begins);
+  Context context;
   context.agent_ = std::move(source.agent);
   context.text_ = std::move(source.text);
   context.segments_ = std::move(source.segments);
+  context.encoding_ = std::move(encoding);
   context.block_size_ = block_size;
   AppendBlockKeys(context.encoding_.ids, block_size, RootKey(space, block_size), context.block_keys_);
   return context;

@@ -27,7 +27,33 @@ size_t IncompleteSize(std::string_view text) {
   return 0;
 }
 
+// How many tokens of `encoding`, which is that of `text`, lie before the cut. One that stands for no byte of its own may
+// begin at the cut and yet belong before it; only encoding the rest can tell.
+Result<size_t> TokensBefore(Encoder& encoder, std::string_view text, size_t cut, const Encoding& encoding,
+                            Encoding& scratch) {
+  if (cut == text.size()) return encoding.ids.size();
+  const auto [first, last] = std::equal_range(encoding.begins.begin(), encoding.begins.end(), static_cast<uint32_t>(cut));
+  if (last - first <= 1) return static_cast<size_t>(first - encoding.begins.begin());
+  WEIR_TRY(encoder.Encode(text.substr(cut), {}, scratch));
+  return encoding.ids.size() - scratch.ids.size();
+}
+
 }  // namespace
+
+Result<size_t> ExtendEncoding(Encoder& encoder, std::string_view text, size_t old_bytes, Encoding& encoding) {
+  const std::string_view old_text = text.substr(0, old_bytes);
+  const size_t cut = encoder.FindStableCut(old_text);
+  Encoding rest;
+  WEIR_ASSIGN(const size_t kept, TokensBefore(encoder, old_text, cut, encoding, rest));
+  WEIR_TRY(encoder.Encode(text.substr(cut), {}, rest));
+  encoding.ids.reserve(kept + rest.ids.size());
+  encoding.begins.reserve(kept + rest.ids.size());
+  encoding.ids.resize(kept);
+  encoding.begins.resize(kept);
+  encoding.ids.insert(encoding.ids.end(), rest.ids.begin(), rest.ids.end());
+  for (const uint32_t begin : rest.begins) encoding.begins.push_back(static_cast<uint32_t>(cut) + begin);
+  return rest.ids.size();
+}
 
 Result<size_t> IncrementalEncoding::Append(Encoder& encoder, std::string_view bytes) {
   const size_t before = tail_.size();
@@ -65,16 +91,9 @@ Result<size_t> IncrementalEncoding::Append(Encoder& encoder, std::string_view by
 
   const size_t cut = encoder.FindStableCut(tail_);
   if (cut == 0) return first_changed;
-  // Tokens before the cut. One that stands for no byte of its own may begin at the cut and yet belong before it.
-  const auto [first, last] = std::equal_range(scratch_.begins.begin(), scratch_.begins.end(), static_cast<uint32_t>(cut));
-  auto settled = static_cast<size_t>(first - scratch_.begins.begin());
-  if (cut == tail_.size()) {
-    settled = scratch_.ids.size();
-  } else if (last - first > 1) {
-    const size_t all = scratch_.ids.size();
-    WEIR_TRY(encoder.Encode(std::string_view(tail_).substr(cut), {}, scratch_));
-    settled = all - scratch_.ids.size();
-  }
+  Encoding whole;
+  std::swap(whole, scratch_);
+  WEIR_ASSIGN(const size_t settled, TokensBefore(encoder, tail_, cut, whole, scratch_));
   stable_tokens_ += settled;
   tail_.erase(0, cut);
   tail_begin_ += cut;

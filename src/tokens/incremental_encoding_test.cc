@@ -26,6 +26,8 @@ size_t WholeCharacters(std::string_view text) {
 void CheckAppends(Encoder& encoder, std::string_view text, Random& random, bool long_pieces) {
   IncrementalEncoding incremental;
   Encoding whole;
+  Encoding extended;
+  size_t extended_bytes = 0;
   for (size_t at = 0; at < text.size();) {
     const size_t size = std::min(text.size() - at, 1 + random.Below(long_pieces ? 200 : 8));
     const std::vector<TokenId> before = incremental.encoding().ids;
@@ -38,6 +40,11 @@ void CheckAppends(Encoder& encoder, std::string_view text, Random& random, bool 
     ASSERT_EQ(incremental.encoding().begins, whole.begins) << "after " << at << " bytes of " << JsonQuote(so_far);
     ASSERT_EQ(incremental.text_bytes(), so_far.size());
     ASSERT_EQ(incremental.text_bytes() + incremental.waiting_bytes(), at);
+    const auto encoded = ExtendEncoding(encoder, so_far, extended_bytes, extended);
+    ASSERT_TRUE(encoded) << encoded.error().ToString();
+    extended_bytes = so_far.size();
+    ASSERT_EQ(extended.ids, whole.ids) << "after " << at << " bytes of " << JsonQuote(so_far);
+    ASSERT_EQ(extended.begins, whole.begins);
     ASSERT_LE(*changed, before.size());
     ASSERT_TRUE(std::equal(before.begin(), before.begin() + static_cast<ptrdiff_t>(*changed), whole.ids.begin()));
   }

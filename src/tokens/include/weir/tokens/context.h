@@ -2,6 +2,7 @@
 // Context: the prompt that a named agent holds, tokenized once as a whole. Immutable; share it by const pointer.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,12 @@ struct Segment {
   Range tokens;        // tokens whose first byte lies in `bytes`
 };
 
+// invalid_argument: segments that do not lie one after the other and cover `text_bytes`, or a repeated name. None at all
+// become one segment "text".
+Status CheckSegments(std::vector<Segment>& segments, size_t text_bytes);
+// Fills in Segment::tokens. REQUIRES: CheckSegments() was happy; `begins` as of an Encoding of the text.
+void PlaceSegments(std::vector<Segment>& segments, std::span<const uint32_t> begins);
+
 struct ContextSource {
   std::string agent;
   std::string text;               // UTF-8
@@ -53,6 +60,10 @@ class Context {
   // invalid_argument: not UTF-8 (byte offset), segments that do not tile the text, a repeated segment name.
   static Result<Context> Build(ContextSource source, Encoder& encoder, const Space& space,
                                size_t block_size = kDefaultBlockSize);
+  // The same from an encoding of the text that was made before. invalid_argument: the segments, or token ranges that do
+  // not lie one after the other inside the text.
+  static Result<Context> Restore(ContextSource source, Encoding encoding, const Space& space,
+                                 size_t block_size = kDefaultBlockSize);
 
   const std::string& agent() const { return agent_; }
   std::string_view text() const { return text_; }

@@ -35,4 +35,9 @@ class IncrementalEncoding {
   Encoding scratch_;
 };
 
+// The same for a text of which an encoding is at hand: `encoding`, without a post-processor's tokens, is that of the first
+// `old_bytes` of `text` and becomes that of the whole. Returns how many tokens were encoded; the others were kept. On an
+// error `encoding` is what it was. REQUIRES: valid UTF-8 up to old_bytes, encoded by an encoder of the same tokenizer.
+Result<size_t> ExtendEncoding(Encoder& encoder, std::string_view text, size_t old_bytes, Encoding& encoding);
+
 }  // namespace weir

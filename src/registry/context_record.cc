@@ -1,0 +1,345 @@
+#include "weir/registry/context_record.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+namespace weir {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "records are little-endian and read in place");
+
+enum Flag : uint32_t { kPinned = 1, kDense = 2, kAddSpecialTokens = 4, kAllFlags = 7 };
+
+// Strings of ContextTerms, in the order they are written.
+enum Name { kAgent, kGroup, kRole, kFingerprint, kModel, kLora, kSalt, kNameCount };
+
+struct Header {
+  uint32_t version;
+  uint32_t flags;
+  uint64_t record_bytes;
+  uint64_t revision;
+  int64_t created_ms;
+  int64_t updated_ms;
+  int64_t expires_ms;
+  uint32_t block_size;
+  uint32_t token_count;
+  uint32_t vector_size;  // floats
+  uint32_t segment_count;
+  uint32_t segment_names_bytes;
+  uint32_t lengths_bytes;
+  uint32_t text_bytes;
+  uint32_t name_bytes[kNameCount];
+};
+static_assert(sizeof(Header) == 104);
+
+struct SegmentRow {
+  uint32_t name_bytes;
+  uint32_t kind;  // SegmentKind; bit 8: fixed
+  uint32_t bytes_end;
+  uint32_t tokens_end;
+};
+static_assert(sizeof(SegmentRow) == 16);
+constexpr uint32_t kFixed = 1u << 8;
+
+std::array<std::string_view, kNameCount> NamesOf(const ContextTerms& terms) {
+  return {terms.agent,       terms.group,      terms.role,      terms.space.tokenizer_fingerprint,
+          terms.space.model, terms.space.lora, terms.space.salt};
+}
+
+size_t VarintBytes(uint32_t value) { return value < 0x80 ? 1 : (static_cast<size_t>(std::bit_width(value)) + 6) / 7; }
+
+size_t LengthsBytes(std::span<const uint32_t> begins) {
+  size_t bytes = 0;
+  uint32_t before = 0;
+  for (const uint32_t begin : begins) {
+    bytes += VarintBytes(begin - before);
+    before = begin;
+  }
+  return bytes;
+}
+
+// Where each part lies. 64-bit sums of 32-bit counts cannot overflow.
+struct Places {
+  explicit Places(const Header& header)
+      : vector(sizeof(Header) + size_t{header.token_count} * sizeof(TokenId)),
+        segments(vector + size_t{header.vector_size} * sizeof(float)),
+        names(segments + size_t{header.segment_count} * sizeof(SegmentRow)) {
+    lengths = names + header.segment_names_bytes;
+    for (const uint32_t bytes : header.name_bytes) lengths += bytes;
+    text = lengths + header.lengths_bytes;
+    end = text + header.text_bytes;
+  }
+  size_t vector, segments, names;
+  size_t lengths = 0, text = 0, end = 0;
+};
+
+Header HeaderOf(std::span<const std::byte> bytes) {
+  Header header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  return header;
+}
+
+SegmentRow RowOf(std::span<const std::byte> bytes, const Places& places, uint32_t segment) {
+  SegmentRow row;
+  std::memcpy(&row, bytes.data() + places.segments + size_t{segment} * sizeof(row), sizeof(row));
+  return row;
+}
+
+std::string_view TextAt(std::span<const std::byte> bytes, size_t at, size_t size) {
+  return {reinterpret_cast<const char*>(bytes.data()) + at, size};
+}
+
+std::string_view NameOf(std::span<const std::byte> bytes, Name name) {
+  const Header header = HeaderOf(bytes);
+  size_t at = Places(header).names;
+  for (int before = 0; before < name; ++before) at += header.name_bytes[before];
+  return TextAt(bytes, at, header.name_bytes[name]);
+}
+
+// Reads one number of the lengths; false when the bytes end, or it is longer than it need be or than 32 bits.
+bool ReadVarint(const std::byte*& at, const std::byte* end, uint32_t& value) {
+  uint64_t read = 0;
+  for (int shift = 0; shift < 35 && at < end; shift += 7) {
+    const auto byte = static_cast<uint64_t>(*at++);
+    read |= (byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      value = static_cast<uint32_t>(read);
+      return read <= UINT32_MAX && (byte != 0 || shift == 0);
+    }
+  }
+  return false;
+}
+
+// Calls visit(begin) for each token until it returns false. REQUIRES: checked bytes.
+template <typename Visit>
+void VisitBegins(std::span<const std::byte> bytes, Visit&& visit) {
+  const Header header = HeaderOf(bytes);
+  const Places places(header);
+  const std::byte* at = bytes.data() + places.lengths;
+  const std::byte* end = bytes.data() + places.text;
+  uint32_t begin = 0;
+  for (uint32_t token = 0; token < header.token_count; ++token) {
+    uint32_t step = 0;
+    ReadVarint(at, end, step);
+    begin += step;
+    if (!visit(begin)) return;
+  }
+}
+
+Error Broken(std::string_view what) {
+  return Corrupt(fmt::format("not a context record: {}", what), "the bytes were changed, or are something else");
+}
+
+Status CheckSegmentRows(std::span<const std::byte> bytes, const Header& header, const Places& places,
+                        std::span<const uint32_t> begins) {
+  uint64_t names = 0;
+  uint32_t bytes_before = 0;
+  uint32_t tokens_before = 0;
+  for (uint32_t segment = 0; segment < header.segment_count; ++segment) {
+    const SegmentRow row = RowOf(bytes, places, segment);
+    names += row.name_bytes;
+    const uint32_t kind = row.kind & ~kFixed;
+    if (kind > static_cast<uint32_t>(SegmentKind::kToolResult)) return Broken("an unknown kind of segment");
+    if (row.bytes_end < bytes_before || row.bytes_end > header.text_bytes) return Broken("segments out of order");
+    const bool last = segment + 1 == header.segment_count;
+    const auto tokens_end =
+        last ? header.token_count
+             : static_cast<uint32_t>(std::lower_bound(begins.begin() + tokens_before, begins.end(), row.bytes_end) -
+                                     begins.begin());
+    if (row.tokens_end != tokens_end) return Broken("a segment with other tokens than its bytes");
+    bytes_before = row.bytes_end;
+    tokens_before = tokens_end;
+  }
+  if (names != header.segment_names_bytes) return Broken("names of segments of another size");
+  if (bytes_before != header.text_bytes) return Broken("segments that do not cover the text");
+  return {};
+}
+
+}  // namespace
+
+size_t ContextRecordBytes(const ContextParts& parts) {
+  size_t bytes = sizeof(Header) + parts.tokens.size_bytes() + parts.vector.size_bytes() +
+                 parts.segments.size() * sizeof(SegmentRow) + LengthsBytes(parts.begins) + parts.text.size();
+  for (const Segment& segment : parts.segments) bytes += segment.name.size();
+  for (const std::string_view name : NamesOf(parts.terms)) bytes += name.size();
+  return bytes;
+}
+
+void WriteContextRecord(const ContextParts& parts, std::span<std::byte> out) {
+  const ContextTerms& terms = parts.terms;
+  Header header{};
+  header.version = kContextRecordVersion;
+  header.flags =
+      (terms.pinned ? kPinned : 0u) | (terms.dense ? kDense : 0u) | (terms.add_special_tokens ? kAddSpecialTokens : 0u);
+  header.record_bytes = out.size();
+  header.revision = terms.revision;
+  header.created_ms = terms.created_ms;
+  header.updated_ms = terms.updated_ms;
+  header.expires_ms = terms.expires_ms;
+  header.block_size = terms.block_size;
+  header.token_count = static_cast<uint32_t>(parts.tokens.size());
+  header.vector_size = static_cast<uint32_t>(parts.vector.size());
+  header.segment_count = static_cast<uint32_t>(parts.segments.size());
+  for (const Segment& segment : parts.segments) header.segment_names_bytes += static_cast<uint32_t>(segment.name.size());
+  header.lengths_bytes = static_cast<uint32_t>(LengthsBytes(parts.begins));
+  header.text_bytes = static_cast<uint32_t>(parts.text.size());
+  const auto names = NamesOf(terms);
+  for (int name = 0; name < kNameCount; ++name) header.name_bytes[name] = static_cast<uint32_t>(names[name].size());
+
+  std::byte* at = out.data();
+  const auto put = [&at](const void* from, size_t size) {
+    if (size > 0) std::memcpy(at, from, size);
+    at += size;
+  };
+  put(&header, sizeof(header));
+  put(parts.tokens.data(), parts.tokens.size_bytes());
+  put(parts.vector.data(), parts.vector.size_bytes());
+  for (const Segment& segment : parts.segments) {
+    const SegmentRow row{static_cast<uint32_t>(segment.name.size()),
+                         static_cast<uint32_t>(segment.kind) | (segment.fixed ? kFixed : 0u), segment.bytes.end,
+                         segment.tokens.end};
+    put(&row, sizeof(row));
+  }
+  for (const std::string_view name : names) put(name.data(), name.size());
+  for (const Segment& segment : parts.segments) put(segment.name.data(), segment.name.size());
+  uint32_t before = 0;
+  for (const uint32_t begin : parts.begins) {
+    uint32_t step = begin - before;
+    before = begin;
+    for (; step >= 0x80; step >>= 7) *at++ = static_cast<std::byte>(step | 0x80);
+    *at++ = static_cast<std::byte>(step);
+  }
+  put(parts.text.data(), parts.text.size());
+  WEIR_CHECK(at == out.data() + out.size(), "a record of {} bytes in {}", at - out.data(), out.size());
+}
+
+Status ContextView::Check(std::span<const std::byte> bytes) {
+  if (bytes.size() < sizeof(Header)) return Broken("too short");
+  const Header header = HeaderOf(bytes);
+  if (header.version > kContextRecordVersion) {
+    return Unsupported(fmt::format("a context record of version {}, newer than {}", header.version, kContextRecordVersion),
+                       "use the release that wrote it, or a later one");
+  }
+  if (header.version != kContextRecordVersion) return Broken("an unknown version");
+  if (header.record_bytes != bytes.size() || Places(header).end != bytes.size()) return Broken("parts of another size");
+  if ((header.flags & ~uint32_t{kAllFlags}) != 0) return Broken("unknown flags");
+  if (header.block_size == 0 || header.segment_count == 0 || header.name_bytes[kAgent] == 0) return Broken("an empty field");
+  const Places places(header);
+  std::vector<uint32_t> begins;
+  begins.reserve(header.token_count);
+  const std::byte* at = bytes.data() + places.lengths;
+  const std::byte* end = bytes.data() + places.text;
+  uint64_t begin = 0;
+  for (uint32_t token = 0; token < header.token_count; ++token) {
+    uint32_t step = 0;
+    if (!ReadVarint(at, end, step)) return Broken("a token without a length");
+    begin += step;
+    if (begin > header.text_bytes) return Broken("a token behind the text");
+    begins.push_back(static_cast<uint32_t>(begin));
+  }
+  if (at != end) return Broken("lengths of more tokens than there are");
+  return CheckSegmentRows(bytes, header, places, begins);
+}
+
+std::string_view ContextView::agent() const { return NameOf(bytes_, kAgent); }
+
+std::string_view ContextView::text() const {
+  const Header header = HeaderOf(bytes_);
+  return TextAt(bytes_, Places(header).text, header.text_bytes);
+}
+
+std::span<const TokenId> ContextView::tokens() const {
+  return {reinterpret_cast<const TokenId*>(bytes_.data() + sizeof(Header)), HeaderOf(bytes_).token_count};
+}
+
+std::span<const float> ContextView::vector() const {
+  const Header header = HeaderOf(bytes_);
+  return {reinterpret_cast<const float*>(bytes_.data() + Places(header).vector), header.vector_size};
+}
+
+uint32_t ContextView::block_size() const { return HeaderOf(bytes_).block_size; }
+uint64_t ContextView::revision() const { return HeaderOf(bytes_).revision; }
+bool ContextView::pinned() const { return (HeaderOf(bytes_).flags & kPinned) != 0; }
+
+ContextTerms ContextView::Terms() const {
+  const Header header = HeaderOf(bytes_);
+  ContextTerms terms;
+  terms.agent = agent();
+  terms.group = NameOf(bytes_, kGroup);
+  terms.role = NameOf(bytes_, kRole);
+  terms.space = {std::string(NameOf(bytes_, kFingerprint)), std::string(NameOf(bytes_, kModel)),
+                 std::string(NameOf(bytes_, kLora)), std::string(NameOf(bytes_, kSalt))};
+  terms.block_size = header.block_size;
+  terms.revision = header.revision;
+  terms.created_ms = header.created_ms;
+  terms.updated_ms = header.updated_ms;
+  terms.expires_ms = header.expires_ms;
+  terms.pinned = (header.flags & kPinned) != 0;
+  terms.dense = (header.flags & kDense) != 0;
+  terms.add_special_tokens = (header.flags & kAddSpecialTokens) != 0;
+  return terms;
+}
+
+std::vector<Segment> ContextView::Segments() const {
+  const Header header = HeaderOf(bytes_);
+  const Places places(header);
+  size_t name_at = places.names;
+  for (const uint32_t bytes : header.name_bytes) name_at += bytes;
+  std::vector<Segment> segments(header.segment_count);
+  uint32_t bytes_before = 0;
+  uint32_t tokens_before = 0;
+  for (uint32_t index = 0; index < header.segment_count; ++index) {
+    const SegmentRow row = RowOf(bytes_, places, index);
+    Segment& segment = segments[index];
+    segment.name = TextAt(bytes_, name_at, row.name_bytes);
+    segment.kind = static_cast<SegmentKind>(row.kind & ~kFixed);
+    segment.fixed = (row.kind & kFixed) != 0;
+    segment.bytes = {bytes_before, row.bytes_end};
+    segment.tokens = {tokens_before, row.tokens_end};
+    name_at += row.name_bytes;
+    bytes_before = row.bytes_end;
+    tokens_before = row.tokens_end;
+  }
+  return segments;
+}
+
+std::vector<uint32_t> ContextView::Begins() const {
+  std::vector<uint32_t> begins;
+  begins.reserve(tokens().size());
+  VisitBegins(bytes_, [&](uint32_t begin) {
+    begins.push_back(begin);
+    return true;
+  });
+  return begins;
+}
+
+Range ContextView::BytesOf(Range tokens) const {
+  const auto text_bytes = static_cast<uint32_t>(text().size());
+  Range bytes{text_bytes, text_bytes};
+  uint32_t token = 0;
+  VisitBegins(bytes_, [&](uint32_t begin) {
+    if (token == tokens.begin) bytes.begin = begin;
+    if (token == tokens.end) bytes.end = begin;
+    return token++ < tokens.end;
+  });
+  return bytes;
+}
+
+Result<Context> ContextView::ToContext() const {
+  ContextTerms terms = Terms();
+  ContextSource source;
+  source.agent = std::move(terms.agent);
+  source.text = text();
+  source.segments = Segments();
+  source.add_special_tokens = terms.add_special_tokens;
+  Encoding encoding;
+  encoding.ids.assign(tokens().begin(), tokens().end());
+  encoding.begins = Begins();
+  return Context::Restore(std::move(source), std::move(encoding), terms.space, terms.block_size);
+}
+
+}  // namespace weir

@@ -1,0 +1,357 @@
+// Changes that give an agent a context: register, replace, append, pin.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+#include <utility>
+
+#include "attempt.h"
+#include "store_key.h"
+#include "weir/base/bytes.h"
+#include "weir/codec/utf8.h"
+#include "weir/tokens/incremental_encoding.h"
+
+namespace weir::registry {
+
+struct Core::Encoded {
+  Encoding encoding;
+  std::vector<Segment> segments;
+  std::string_view text;
+  uint32_t tokens_encoded = 0;
+};
+
+namespace {
+
+constexpr size_t kAgentBytesMax = 256;
+
+bool IsName(std::string_view name) {
+  return IsValidUtf8(name) && std::ranges::none_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+std::string_view Bytes(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// What the parts of a record point into.
+ContextParts PartsOf(const ContextTerms& terms, std::string_view text, const Encoding& encoding,
+                     std::span<const Segment> segments, std::span<const float> vector) {
+  return {terms, text, encoding.ids, encoding.begins, segments, vector};
+}
+
+// Another segment of that name is here: "user" becomes "user 2".
+std::string FreeName(std::span<const Segment> segments, std::string name) {
+  const auto is_taken = [&](const std::string& candidate) {
+    return std::ranges::any_of(segments, [&](const Segment& segment) { return segment.name == candidate; });
+  };
+  std::string candidate = name;
+  for (size_t number = 2; is_taken(candidate); ++number) candidate = fmt::format("{} {}", name, number);
+  return candidate;
+}
+
+}  // namespace
+
+Status Core::CheckInput(const ContextInput& input) const {
+  if (input.agent.empty() || input.agent.size() > kAgentBytesMax || !IsName(input.agent)) {
+    return InvalidArgument("not an agent's name",
+                           fmt::format("1 to {} bytes of UTF-8 without control characters", kAgentBytesMax));
+  }
+  for (const std::string* name : {&input.group, &input.role, &input.model, &input.lora, &input.salt}) {
+    if (name->size() > kAgentBytesMax || !IsName(*name)) {
+      return InvalidArgument(fmt::format("agent '{}': a name that is too long or not clean", input.agent),
+                             fmt::format("group, role, model, LoRA and salt: up to {} bytes of UTF-8", kAgentBytesMax));
+    }
+  }
+  if (input.group.empty())
+    return InvalidArgument(fmt::format("agent '{}': an empty group", input.agent), "leave it out for 'default'");
+  if (input.text.empty())
+    return InvalidArgument(fmt::format("agent '{}': an empty context", input.agent), "give it a prompt");
+  if (input.text.size() > options_.context_text_bytes_max) {
+    return InvalidArgument(fmt::format("agent '{}': a context of {}, more than {}", input.agent,
+                                       FormatByteSize(input.text.size()), FormatByteSize(options_.context_text_bytes_max)),
+                           "shorten it, or raise context_text_bytes_max");
+  }
+  if (input.ttl && *input.ttl < Duration(0)) {
+    return InvalidArgument(fmt::format("agent '{}': a negative time to live", input.agent), "zero means never");
+  }
+  if (!input.vector.empty() && input.vector.size() != options_.vector_dimensions) {
+    return InvalidArgument(
+        fmt::format("agent '{}': a vector of {} dimensions, not {}", input.agent, input.vector.size(),
+                    options_.vector_dimensions),
+        options_.vector_dimensions == 0 ? "semantic matching is off: set vector_dimensions" : "use the registry's model");
+  }
+  return {};
+}
+
+Status Core::CheckRoom(bool is_new) const {
+  const Broker* broker = broker_.load(std::memory_order_acquire);
+  if (broker != nullptr && !broker->accepts_new()) {
+    return Exhausted("memory is in an emergency: nothing new is taken", "try again when pressure has gone, or free memory");
+  }
+  if (is_new && directory_.size() >= options_.contexts_max) {
+    return Exhausted(fmt::format("there are {} contexts already", options_.contexts_max),
+                     "remove some, give them a time to live, or raise contexts_max");
+  }
+  return {};
+}
+
+Result<Core::Encoded> Core::EncodeContext(const ContextInput& input, const Tokenizer& tokenizer, const AgentPtr& before) {
+  Encoded encoded;
+  encoded.text = input.text;
+  encoded.segments = input.segments;
+  WEIR_TRY(CheckSegments(encoded.segments, input.text.size()));
+  const LentEncoder encoder(*this, tokenizer);
+
+  // What a revision before has of the same text, and from the same tokenizer, need not be encoded again.
+  const bool may_extend = before != nullptr && !input.add_special_tokens && !before->terms.add_special_tokens &&
+                          before->space->space.tokenizer_fingerprint == tokenizer.fingerprint();
+  bool extended = false;
+  if (may_extend) {
+    if (const Result<Pin> pin = Hold(before)) {
+      const ContextView view = pin->resource<Body>().view();
+      if (encoded.text.starts_with(view.text())) {
+        encoded.encoding.ids.assign(view.tokens().begin(), view.tokens().end());
+        encoded.encoding.begins = view.Begins();
+        if (const auto fault = FindInvalidUtf8(encoded.text.substr(view.text().size()))) {
+          return InvalidArgument(fmt::format("text is not UTF-8 at byte {}", view.text().size() + *fault));
+        }
+        WEIR_ASSIGN(const size_t count, ExtendEncoding(*encoder, encoded.text, view.text().size(), encoded.encoding));
+        encoded.tokens_encoded = static_cast<uint32_t>(count);
+        extended = true;
+      }
+    }
+  }
+  if (!extended) {
+    WEIR_TRY(encoder->Encode(encoded.text, {input.add_special_tokens}, encoded.encoding));
+    encoded.tokens_encoded = static_cast<uint32_t>(encoded.encoding.ids.size());
+  }
+  if (encoded.encoding.ids.empty()) {
+    return InvalidArgument(fmt::format("agent '{}': a context without tokens", input.agent), "give it a prompt");
+  }
+  if (encoded.encoding.ids.size() > options_.context_tokens_max) {
+    return InvalidArgument(fmt::format("agent '{}': {} tokens, more than {}", input.agent, encoded.encoding.ids.size(),
+                                       options_.context_tokens_max),
+                           "shorten the prompt, or raise context_tokens_max");
+  }
+  PlaceSegments(encoded.segments, encoded.encoding.begins);
+  counters_.tokens_encoded.fetch_add(encoded.tokens_encoded, std::memory_order_relaxed);
+  return encoded;
+}
+
+Result<Registered> Core::Register(const ContextInput& input, Write write) {
+  try {
+    Result<Registered> done = [&]() -> Result<Registered> {
+      WEIR_TRY(CheckInput(input));
+      const std::lock_guard stripe(StripeOf(input.agent));
+      AgentPtr before = directory_.Find(input.agent);
+      if (before != nullptr && IsExpired(*before, NowMs())) {
+        WEIR_TRY(RemoveLocked(before, Removal::kExpired));
+        before = nullptr;
+      }
+      if (write == Write::kRegister && before != nullptr) {
+        return Error{ErrorCode::kAlreadyExists, fmt::format("agent '{}' has a context already", input.agent),
+                     "replace it, or append to it"};
+      }
+      if (write == Write::kReplace && before == nullptr) return UnknownAgent(input.agent);
+      return Change(input, before);
+    }();
+    if (!done) Refuse(input.agent, done.error());
+    return done;
+  } catch (const std::bad_alloc&) {
+    Error error = NoMemory(fmt::format("the context of agent '{}'", input.agent));
+    Refuse(input.agent, error);
+    return error;
+  }
+}
+
+// Everything but text and vector.
+Result<ContextInput> Core::InputLike(const AgentState& state, const ContextView& view) const {
+  ContextTerms terms = view.Terms();
+  ContextInput input;
+  WEIR_ASSIGN(input.tokenizer, TokenizerNameOf(terms.space.tokenizer_fingerprint));
+  input.agent = std::move(terms.agent);
+  input.group = std::move(terms.group);
+  input.role = std::move(terms.role);
+  input.segments = view.Segments();
+  input.model = std::move(terms.space.model);
+  input.lora = std::move(terms.space.lora);
+  input.salt = std::move(terms.space.salt);
+  input.add_special_tokens = terms.add_special_tokens;
+  input.pinned = terms.pinned;
+  input.dense = terms.dense;
+  input.ttl = state.ttl;
+  return input;
+}
+
+Result<Registered> Core::Append(std::string_view agent, const AppendInput& input) {
+  try {
+    const std::lock_guard stripe(StripeOf(agent));
+    WEIR_ASSIGN(const AgentPtr before, Find(agent));
+    if (input.text.empty()) return InvalidArgument(fmt::format("agent '{}': nothing to append", agent), "give it text");
+    ContextInput whole;
+    {
+      WEIR_ASSIGN(const Pin pin, Hold(before));
+      const ContextView view = pin.resource<Body>().view();
+      WEIR_ASSIGN(whole, InputLike(*before, view));
+      const uint64_t bytes = view.text().size() + input.text.size();
+      if (bytes > options_.context_text_bytes_max) {
+        return InvalidArgument(fmt::format("agent '{}': a context of {}, more than {}", agent, FormatByteSize(bytes),
+                                           FormatByteSize(options_.context_text_bytes_max)),
+                               "start a new context, or raise context_text_bytes_max");
+      }
+      whole.text.reserve(bytes);
+      whole.text.append(view.text()).append(input.text);
+      Segment segment;
+      segment.name = FreeName(whole.segments, input.name.empty() ? std::string(SegmentKindName(input.kind)) : input.name);
+      segment.kind = input.kind;
+      segment.bytes = {static_cast<uint32_t>(view.text().size()), static_cast<uint32_t>(bytes)};
+      whole.segments.push_back(std::move(segment));
+      whole.vector = input.vector;
+    }
+    WEIR_TRY(CheckInput(whole));
+    Result<Registered> done = Change(whole, before);
+    if (!done) Refuse(agent, done.error());
+    return done;
+  } catch (const std::bad_alloc&) {
+    Error error = NoMemory(fmt::format("the context of agent '{}'", agent));
+    Refuse(agent, error);
+    return error;
+  }
+}
+
+Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& before) {
+  WEIR_TRY(CheckRoom(before == nullptr));
+  WEIR_ASSIGN(const NamedTokenizer* tokenizer, TokenizerOf(input.tokenizer));
+  Space space{tokenizer->tokenizer->fingerprint(), input.model, input.lora, input.salt};
+  WEIR_TRY(groups_.CheckTokenizer(input.group, space));
+  WEIR_ASSIGN(const Encoded encoded, EncodeContext(input, *tokenizer->tokenizer, before));
+
+  auto state = std::make_shared<AgentState>();
+  WEIR_ASSIGN(state->space, SpaceOf(space));
+  ContextTerms terms;
+  terms.agent = input.agent;
+  terms.group = input.group;
+  terms.role = input.role;
+  terms.space = std::move(space);
+  terms.block_size = options_.block_size;
+  terms.revision = before == nullptr ? 1 : before->terms.revision + 1;
+  terms.updated_ms = NowMs();
+  terms.created_ms = before == nullptr ? terms.updated_ms : before->terms.created_ms;
+  state->ttl = input.ttl.value_or(options_.ttl);
+  const auto ttl_ms = std::chrono::ceil<std::chrono::milliseconds>(state->ttl).count();
+  terms.expires_ms = ttl_ms == 0 ? 0 : terms.updated_ms + ttl_ms;
+  terms.pinned = input.pinned;
+  terms.dense = input.dense.value_or(IsDenseRole(input.role));
+  terms.add_special_tokens = input.add_special_tokens;
+
+  const SystemPrompt system = SystemPromptOf(encoded.segments, encoded.text, encoded.encoding.ids, encoded.encoding.begins);
+  const ContextParts parts = PartsOf(terms, encoded.text, encoded.encoding, encoded.segments, input.vector);
+  Describe(*state, terms, parts, system);
+  WEIR_ASSIGN(std::unique_ptr<Body> body, NewBody(state->record_bytes));
+  WriteContextRecord(parts, body->bytes);
+
+  Registered answer;
+  answer.agent = input.agent;
+  answer.revision = terms.revision;
+  answer.tokens = state->tokens;
+  answer.blocks = state->blocks;
+  answer.tokens_encoded = encoded.tokens_encoded;
+  {
+    Attempt attempt(*this);
+    WEIR_TRY(attempt.TakeNumber(state));
+    WEIR_TRY(attempt.Hold(std::move(body)));
+    WEIR_TRY(attempt.EnterIndexes());
+    WEIR_ASSIGN(answer.system, attempt.JoinGroup(system));
+    if (before != nullptr && state->has_system && before->has_system && before->space == state->space &&
+        before->terms.group == state->terms.group) {
+      // The revision that this one replaces is still counted.
+      --answer.system.members;
+      if (before->system_digest == state->system_digest) --answer.system.same;
+    }
+    attempt.Reserve();
+    DescribeSharing(*state, attempt.body(), answer);
+    if (options_.store != nullptr) {
+      StoreBatch batch;
+      batch.Put(StoreTable::kContext, state->store_key, Bytes(attempt.body().bytes));
+      if (Status stored = options_.store->Apply(batch); !stored) {
+        Unstore(state->store_key, before);
+        return stored.error();
+      }
+    }
+    attempt.Publish();
+  }
+  if (before != nullptr) Retire(before, true);
+  (before == nullptr ? counters_.registered : counters_.replaced).fetch_add(1, std::memory_order_relaxed);
+  Record([&] {
+    return Decision{
+        .kind = DecisionKind::kRegistration,
+        .reason = before == nullptr ? LedgerCode("new") : LedgerCode("replaced"),
+        .agent = answer.agent,
+        .owner = answer.shared_with ? std::string_view(*answer.shared_with) : std::string_view(),
+        .fields = {{"tokens", answer.tokens}, {"revision", answer.revision}, {"shared_blocks", answer.shared_blocks}}};
+  });
+  return answer;
+}
+
+// A batch that failed may have been written all the same (a lost acknowledgement). Puts back what was there, as far as the
+// store lets it; if not, the next start finds one or the other, each whole.
+void Core::Unstore(const StoreKey& key, const AgentPtr& before) {
+  StoreBatch batch;
+  if (before == nullptr) {
+    batch.Erase(StoreTable::kContext, key);
+  } else if (const Pin pin = HoldWarm(*before)) {
+    batch.Put(StoreTable::kContext, key, Bytes(pin.resource<Body>().bytes));
+  }
+  static_cast<void>(options_.store->Apply(batch));
+}
+
+void Core::Describe(AgentState& state, const ContextTerms& terms, const ContextParts& parts, const SystemPrompt& system) {
+  state.terms = terms;
+  state.terms.space = {};
+  state.store_key = StoreKeyOf(terms.agent);
+  state.tokens = static_cast<uint32_t>(parts.tokens.size());
+  state.blocks = state.tokens / terms.block_size;
+  state.text_bytes = parts.text.size();
+  state.record_bytes = ContextRecordBytes(parts);
+  state.has_vector = !parts.vector.empty();
+  state.has_system = !system.text.empty();
+  if (state.has_system) state.system_digest = Sha256(system.text);
+}
+
+void Core::DescribeSharing(const AgentState& state, const Body& body, Registered& answer) const {
+  const std::vector<BlockKey> keys = KeysOf(body.view(), state.space->root);
+  PrefixMatch match;
+  state.space->blocks.Find(keys, match);
+  const uint64_t begun = changes_.load(std::memory_order_acquire);
+  const int64_t now_ms = NowMs();
+  for (const HolderBlocks& held : match.holders) {
+    if (held.holder == state.holder) continue;
+    const AgentPtr other = directory_.FindHolder(held.holder);
+    if (other == nullptr || !IsVisible(*other, begun, now_ms) || other->terms.agent == state.terms.agent) continue;
+    answer.shared_blocks = held.blocks;
+    answer.shared_with = other->terms.agent;
+    return;
+  }
+}
+
+Status Core::SetPinned(std::string_view agent, bool pinned) {
+  try {
+    const std::lock_guard stripe(StripeOf(agent));
+    WEIR_ASSIGN(const AgentPtr before, Find(agent));
+    if (before->terms.pinned == pinned) return {};
+    WEIR_ASSIGN(const Pin pin, Hold(before));
+    const ContextView view = pin.resource<Body>().view();
+    WEIR_ASSIGN(ContextInput same, InputLike(*before, view));
+    same.text = view.text();
+    same.vector.assign(view.vector().begin(), view.vector().end());
+    same.pinned = pinned;
+    const Result<Registered> done = Change(same, before);
+    if (!done) return done.error();
+    return {};
+  } catch (const std::bad_alloc&) {
+    return NoMemory("pinning a context");
+  }
+}
+
+}  // namespace weir::registry

@@ -1,0 +1,286 @@
+// Warm and cold: memory for records, the indexes that borrow from them, eviction and reading back.
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "core.h"
+#include "weir/base/bytes.h"
+
+namespace weir::registry {
+
+uint64_t SpaceIndexes::bytes() const {
+  return blocks.bytes() + spans.bytes() + near.bytes() + (vectors == nullptr ? 0 : vectors->bytes());
+}
+
+Result<std::unique_ptr<Body>> Core::NewBody(size_t bytes) {
+  const std::span<std::byte> run = runs_.Take(bytes);
+  if (run.empty()) return Exhausted(fmt::format("the system gives no memory for a record of {}", FormatByteSize(bytes)));
+  try {
+    return std::make_unique<Body>(runs_, run);
+  } catch (const std::bad_alloc&) {
+    runs_.GiveBack(run);
+    throw;
+  }
+}
+
+Cost Core::CostOf(const AgentState& state) const {
+  // Reading back and entering the indexes again take time in proportion to the tokens, so among contexts use decides; a
+  // context that cannot be read back is worth more to whoever would have to register it again, but no figure says how much.
+  Cost cost;
+  cost.refetch_us = 0.1 * state.tokens;
+  cost.keep = state.terms.pinned ? Keep::kAlways : Keep::kNormal;
+  return cost;
+}
+
+Result<Pin> Core::Hold(std::unique_ptr<Body> body, const AgentState& state) {
+  const uint64_t bytes = PageRuns::RoundedBytes(body->bytes.size());
+  InsertOutcome outcome = pool_->Insert(state.pool_key, Resource(std::move(body), bytes), CostOf(state));
+  if (outcome.stored()) return std::move(outcome.pin);
+  if (outcome.status == InsertStatus::kTooLarge) {
+    return Exhausted(fmt::format("a context of {} can never fit the budget of {}", FormatByteSize(bytes),
+                                 FormatByteSize(pool_->Stats().budget_bytes)),
+                     "raise contexts_bytes, or shorten it");
+  }
+  return Exhausted(fmt::format("no room for a context of {}: what is in memory is pinned or in use", FormatByteSize(bytes)),
+                   "unpin or remove contexts, or raise contexts_bytes");
+}
+
+// Indexes. -------------------------------------------------------------------------------------------------------------
+
+SpaceIndexes* Core::FindSpace(const Space& space) const {
+  const std::shared_lock lock(spaces_mutex_);
+  for (const auto& known : spaces_) {
+    if (known->space == space) return known.get();
+  }
+  return nullptr;
+}
+
+Result<SpaceIndexes*> Core::SpaceOf(const Space& space) {
+  if (SpaceIndexes* known = FindSpace(space)) return known;
+  const std::unique_lock lock(spaces_mutex_);
+  for (const auto& known : spaces_) {
+    if (known->space == space) return known.get();
+  }
+  if (spaces_.size() >= options_.spaces_max) {
+    return Exhausted(fmt::format("there are {} spaces already", spaces_.size()),
+                     "a space is a tokenizer, model, LoRA and salt: use fewer, or raise spaces_max");
+  }
+  NearOptions near;
+  near.block_size = options_.block_size;
+  auto fresh = std::make_unique<SpaceIndexes>();
+  fresh->space = space;
+  fresh->root = RootKey(space, options_.block_size);
+  fresh->near = NearIndex(near);
+  if (options_.vector_dimensions > 0) {
+    VectorOptions vectors;
+    vectors.dimensions = options_.vector_dimensions;
+    fresh->vectors = std::make_unique<VectorIndex>(vectors);
+  }
+  spaces_.push_back(std::move(fresh));
+  return spaces_.back().get();
+}
+
+uint64_t Core::IndexBytes() const {
+  const std::shared_lock lock(spaces_mutex_);
+  uint64_t bytes = 0;
+  for (const auto& space : spaces_) bytes += space->bytes();
+  return bytes;
+}
+
+Status Core::EnterTokens(AgentState& state, const Body& body) {
+  const std::span<const TokenId> tokens = body.view().tokens();
+  WEIR_TRY(state.space->spans.Add(state.holder, tokens));
+  if (Status added = state.space->near.Add(state.holder, tokens); !added) {
+    state.space->spans.Remove(state.holder);
+    return added;
+  }
+  state.indexed.store(&body, std::memory_order_release);
+  return {};
+}
+
+void Core::LeaveTokens(AgentState& state) {
+  if (state.indexed.exchange(nullptr, std::memory_order_acq_rel) == nullptr) return;
+  state.space->near.Remove(state.holder);
+  state.space->spans.Remove(state.holder);
+}
+
+Status Core::EnterIndexes(AgentState& state, const ContextView& view, const Body* body) {
+  const std::vector<BlockKey> keys = KeysOf(view, state.space->root);
+  const uint64_t bytes = IndexBytes();
+  if (bytes >= index_bytes_max_.load(std::memory_order_relaxed)) {
+    return Exhausted(fmt::format("the indexes hold {}, their cap", FormatByteSize(bytes)),
+                     "remove contexts, or raise index_bytes");
+  }
+  const std::lock_guard turn(index_turn_);
+  WEIR_TRY(state.space->blocks.Add(state.holder, keys));
+  if (Status entered = body == nullptr ? Status() : EnterTokens(state, *body); !entered) {
+    state.space->blocks.Remove(state.holder);
+    return entered;
+  }
+  state.space->contexts.fetch_add(1, std::memory_order_relaxed);
+  if (!state.has_vector) return {};
+  if (Status entered = state.space->vectors->Add(state.holder, view.vector()); !entered) {
+    LeaveTokens(state);
+    state.space->blocks.Remove(state.holder);
+    state.space->contexts.fetch_sub(1, std::memory_order_relaxed);
+    return entered;
+  }
+  return {};
+}
+
+void Core::LeaveIndexes(AgentState& state) {
+  const std::lock_guard turn(index_turn_);
+  if (state.has_vector) state.space->vectors->Remove(state.holder);
+  LeaveTokens(state);
+  state.space->blocks.Remove(state.holder);
+  state.space->contexts.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// Eviction. --------------------------------------------------------------------------------------------------------------
+
+void Core::OnEvicted(const Evicted& evicted) {
+  const AgentPtr state = directory_.FindHolder(static_cast<HolderId>(evicted.key.low));
+  if (state == nullptr || state->pool_key != evicted.key) return;
+  if (CanReload()) {
+    const std::lock_guard turn(index_turn_);
+    // Read back meanwhile: the indexes borrow from the newer record.
+    if (state->indexed.load(std::memory_order_relaxed) != evicted.object) return;
+    LeaveTokens(*state);
+    counters_.evicted.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    Retire(state, false);
+    counters_.forgotten.fetch_add(1, std::memory_order_relaxed);
+  }
+  Record([&] {
+    return Decision{.kind = DecisionKind::kEviction,
+                    .reason = evicted.for_pressure ? LedgerCode("pressure") : LedgerCode("room"),
+                    .agent = state->terms.agent,
+                    .fields = {{"tokens", state->tokens}, {"kept_in_store", CanReload() ? 1 : 0}}};
+  });
+}
+
+uint64_t Core::EvictOne(const PoolKey& key) {
+  const AgentPtr state = directory_.FindHolder(static_cast<HolderId>(key.low));
+  if (state == nullptr || state->pool_key != key || state->terms.pinned || state->published.load() == 0) return 0;
+  // Held, so that the indexes can let go of its tokens before the pool does.
+  const Pin pin = pool_->Get(key);
+  if (!pin) return 0;
+  const uint64_t bytes = pin.charged_bytes();
+  if (CanReload()) {
+    {
+      const std::lock_guard turn(index_turn_);
+      LeaveTokens(*state);
+    }
+    pool_->Erase(key);
+    counters_.evicted.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    Retire(state, true);
+    counters_.forgotten.fetch_add(1, std::memory_order_relaxed);
+  }
+  Record([&] {
+    return Decision{.kind = DecisionKind::kEviction,
+                    .reason = "runs_last",
+                    .agent = state->terms.agent,
+                    .fields = {{"tokens", state->tokens}, {"kept_in_store", CanReload() ? 1 : 0}}};
+  });
+  return bytes;
+}
+
+// Reading back. ------------------------------------------------------------------------------------------------------------
+
+Status Core::LoadInto(Filler& filler, const AgentState& state) {
+  WEIR_ASSIGN(const std::optional<std::string> bytes, options_.store->Get(StoreTable::kContext, state.store_key));
+  if (!bytes) return NotFound(fmt::format("agent '{}' is not in the store", state.terms.agent));
+  const auto record = std::as_bytes(std::span(*bytes));
+  WEIR_TRY(ContextView::Check(record));
+  WEIR_ASSIGN(std::unique_ptr<Body> body, NewBody(record.size()));
+  std::memcpy(body->bytes.data(), record.data(), record.size());
+  const ContextView view = body->view();
+  if (view.agent() != state.terms.agent || view.revision() != state.terms.revision) {
+    return NotFound(fmt::format("agent '{}' was replaced meanwhile", state.terms.agent));
+  }
+  filler.SetCost(CostOf(state));
+  const uint64_t held = PageRuns::RoundedBytes(record.size());
+  return filler.Adopt(Resource(std::move(body), held));
+}
+
+Result<Pin> Core::Hold(const AgentPtr& state) {
+  Pin pin = pool_->Get(state->pool_key);
+  if (pin && state->indexed.load(std::memory_order_acquire) == &pin.resource<Body>()) return pin;
+  if (!pin) {
+    if (!CanReload()) return NotFound(fmt::format("agent '{}' was removed or evicted meanwhile", state->terms.agent));
+    LoadOptions load;
+    load.bytes_expected = state->record_bytes;
+    WEIR_ASSIGN(Loaded loaded, pool_->LoadOrShare(
+                                   state->pool_key, [&](Filler& filler) { return LoadInto(filler, *state); }, load));
+    pin = std::move(loaded.pin);
+    if (loaded.by == LoadedBy::kComputed) {
+      counters_.reloaded.fetch_add(1, std::memory_order_relaxed);
+      Record([&] {
+        return Decision{.kind = DecisionKind::kRestore,
+                        .reason = "read_back",
+                        .agent = state->terms.agent,
+                        .fields = {{"tokens", state->tokens}}};
+      });
+    }
+  }
+  const Body& body = pin.resource<Body>();
+  {
+    const std::lock_guard turn(index_turn_);
+    // Retire() marks before it takes its turn: either it sees what is entered here, or this sees the mark.
+    if (state->superseded.load(std::memory_order_acquire) == 0) {
+      if (state->published.load(std::memory_order_acquire) == 0 || state->indexed.load(std::memory_order_relaxed) == &body) {
+        return pin;
+      }
+      LeaveTokens(*state);
+      // Without room in the indexes it can be read all the same; it stays unfindable by moved and near.
+      static_cast<void>(EnterTokens(*state, body));
+      return pin;
+    }
+  }
+  pool_->Erase(state->pool_key);
+  return pin;
+}
+
+Result<HeldContext> Core::Get(std::string_view agent) {
+  // A replacement may come between; the third try finds a revision that stayed.
+  for (int tries = 0;; ++tries) {
+    WEIR_ASSIGN(const AgentPtr state, Find(agent));
+    Result<Pin> pin = Hold(state);
+    if (pin) {
+      const ContextView view = pin->resource<Body>().view();
+      return HeldContext(*std::move(pin), view);
+    }
+    if (pin.error().code != ErrorCode::kNotFound || tries == 2) return pin.error();
+  }
+}
+
+Result<bool> Core::Prefetch(std::string_view agent) {
+  const AgentPtr state = directory_.Find(agent);
+  if (state == nullptr || state->indexed.load(std::memory_order_acquire) != nullptr) return false;
+  WEIR_ASSIGN(const Pin pin, Hold(state));
+  counters_.prefetched.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+std::vector<TokenId> Core::SystemTokensOf(HolderId holder) {
+  const AgentPtr state = directory_.FindHolder(holder);
+  if (state == nullptr) return {};
+  const auto take = [](const ContextView& view) {
+    const std::vector<Segment> segments = view.Segments();
+    const std::vector<uint32_t> begins = view.Begins();
+    const SystemPrompt system = SystemPromptOf(segments, view.text(), view.tokens(), begins);
+    return std::vector<TokenId>(system.tokens.begin(), system.tokens.end());
+  };
+  if (const Pin pin = HoldWarm(*state)) return take(pin.resource<Body>().view());
+  // Not through the pool: its eviction sink may need the lock that the caller holds.
+  if (!CanReload()) return {};
+  const auto bytes = options_.store->Get(StoreTable::kContext, state->store_key);
+  if (!bytes || !*bytes || !ContextView::Check(std::as_bytes(std::span(**bytes)))) return {};
+  return take(ContextView(std::as_bytes(std::span(**bytes))));
+}
+
+}  // namespace weir::registry
