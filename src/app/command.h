@@ -45,6 +45,7 @@ Command DemoCommand();
 Command PoolsCommand();
 Command PressureCommand();
 Command TopCommand();
+Command LedgerCommand();
 Command BenchCommand();
 Command DoctorCommand();
 Command ConfigCommand();

@@ -36,6 +36,21 @@ std::string BashValues(const FlagDoc& flag) {
   return {};
 }
 
+// A bash command that offers values for any of the command's arguments, wherever the cursor stands among them.
+std::string BashArguments(const std::vector<FlagDoc>& flags) {
+  std::vector<std::string> choices;
+  std::string values = "COMPREPLY=()";
+  for (const FlagDoc& flag : flags) {
+    if (!flag.positional()) continue;
+    choices.insert(choices.end(), flag.choices.begin(), flag.choices.end());
+    if (flag.choices.empty()) values = BashValues(flag);
+  }
+  if (choices.empty()) return values;
+  const std::string words = fmt::format("_weir_words '{}'", fmt::join(choices, " "));
+  constexpr std::string_view kNoWords = "_weir_words ''";
+  return values.starts_with(kNoWords) ? words + values.substr(kNoWords.size()) : words;
+}
+
 std::string BashScript() {
   std::string out = "# bash completion of weir: source it, or put it into /usr/share/bash-completion/completions/weir\n";
   out +=
@@ -51,10 +66,8 @@ std::string BashScript() {
   for (const CommandDoc& doc : DocumentCommands()) {
     std::vector<std::string> names;
     std::string values;
-    std::string argument = "COMPREPLY=()";
     for (const FlagDoc& flag : AllFlagsOf(doc)) {
       names.insert(names.end(), flag.names.begin(), flag.names.end());
-      if (flag.positional()) argument = BashValues(flag);
       if (flag.positional() || flag.value_name.empty()) continue;
       values += fmt::format("        {}) {}; return ;;\n", fmt::join(flag.names, "|"), BashValues(flag));
     }
@@ -62,7 +75,7 @@ std::string BashScript() {
     out += fmt::format(
         "      case \"$current\" in\n        -*) _weir_words '{}' ;;\n"
         "        *) {} ;;\n      esac ;;\n",
-        fmt::join(names, " "), argument);
+        fmt::join(names, " "), BashArguments(doc.flags));
   }
   out += "  esac\n}\ncomplete -o filenames -F _weir weir\n";
   return out;

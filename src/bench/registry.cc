@@ -18,6 +18,8 @@ std::span<const Bench> AllBenches() {
       Bench{"share", "the whole of weir share over 1,000 files of about 2,000 tokens", BenchShare},
       Bench{"spans", "common spans of all pairs: 50 documents of 20k tokens, and repetitive texts", BenchSpans},
       Bench{"tokenize", "tokenizing a folder of text files, MB/s on one thread, cold, warm and unseen", BenchTokenize},
+      Bench{"vectors", "like vectors: look-ups among 20,000 (or as many as said), recall, and beside a writer",
+            BenchVectors},
   };
   return kBenches;
 }

@@ -1,52 +1,22 @@
 #include "weir/ledger/ledger.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <csignal>
-#include <fstream>
+#include <atomic>
 #include <limits>
 #include <thread>
+#include <vector>
 
 #include "folder.h"
+#include "ledger_lines.h"
 #include "line.h"
-#include "weir/base/file.h"
-#include "weir/base/random.h"
 #include "weir/codec/hex.h"
 #include "weir/ledger/verify.h"
 
 namespace weir {
 namespace {
 
-using testing::Folder;
-
-LedgerOptions OptionsFor(const std::filesystem::path& path) {
-  LedgerOptions options;
-  options.path = path;
-  options.flush_interval_ms = 0;  // the test says when
-  options.sync = LedgerSync::kNone;
-  options.unix_ms = [] { return int64_t{1'700'000'000'000}; };
-  return options;
-}
-
-Decision Reuse(std::string_view agent, uint64_t tokens) {
-  return {.kind = DecisionKind::kReuse, .reason = "exact_prefix", .agent = agent, .fields = {{"tokens", tokens}}};
-}
-
-std::string FormatOf(const LedgerVerdict& verdict) {
-  if (!verdict.fault) return "clean";
-  return std::string(LedgerFaultKindName(verdict.fault->kind)) + " " + verdict.fault->file.filename().string() + ":" +
-         std::to_string(verdict.fault->line) + " " + verdict.fault->what;
-}
-
-LedgerVerdict Verified(const std::filesystem::path& path) {
-  const Result<LedgerVerdict> verdict = VerifyLedger(path);
-  EXPECT_TRUE(verdict) << verdict.error().ToString();
-  return verdict ? *verdict : LedgerVerdict();
-}
+using namespace testing;  // NOLINT: the shared parts of these tests
 
 TEST(Ledger, WritesLinesThatVerify) {
   const Folder folder;
@@ -72,7 +42,7 @@ TEST(Ledger, WritesLinesThatVerify) {
   EXPECT_EQ(ledger->stats().file_bytes, std::filesystem::file_size(path));
 
   const LedgerVerdict verdict = Verified(path);
-  EXPECT_EQ(FormatOf(verdict), "clean");
+  EXPECT_EQ(FaultOf(verdict), "clean");
   EXPECT_EQ(verdict.lines, 3u);
   EXPECT_EQ(verdict.start, LedgerStart::kGenesis);
   EXPECT_EQ(verdict.first_number, 1u);
@@ -102,7 +72,7 @@ TEST(Ledger, GoesOnWhereItStopped) {
     ASSERT_TRUE(ledger->Append(Reuse("b", round)));
   }
   const LedgerVerdict verdict = Verified(path);
-  EXPECT_EQ(FormatOf(verdict), "clean");
+  EXPECT_EQ(FaultOf(verdict), "clean");
   EXPECT_EQ(verdict.lines, 10u);
 }
 
@@ -127,6 +97,104 @@ TEST(Ledger, RefusesWrongNamesAndOptions) {
   EXPECT_TRUE(refused([](LedgerOptions& options) { options.buffer_bytes_max = 100; }));
   EXPECT_TRUE(refused([&](LedgerOptions& options) { options.path = folder.path(); }));
   EXPECT_EQ(Ledger::Open(OptionsFor(folder / "absent" / "ledger.jsonl")).error().code, ErrorCode::kNotFound);
+}
+
+TEST(Ledger, OneWriterAtATime) {
+  const Folder folder;
+  auto first = Ledger::Open(OptionsFor(folder / "ledger.jsonl")).value();
+  const auto second = Ledger::Open(OptionsFor(folder / "ledger.jsonl"));
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kUnavailable);
+  first.reset();
+  EXPECT_TRUE(Ledger::Open(OptionsFor(folder / "ledger.jsonl")));
+}
+
+TEST(Ledger, AFullBufferRefusesAndTheGapIsWritten) {
+  const Folder folder;
+  LedgerOptions options = OptionsFor(folder / "ledger.jsonl");
+  options.buffer_bytes_max = kLedgerBufferBytesMin;
+  auto ledger = Ledger::Open(options).value();
+  uint64_t accepted = 0;
+  while (ledger->Append(Reuse("a", accepted))) ++accepted;
+  ASSERT_GT(accepted, 10u);
+  EXPECT_EQ(ledger->Append(Reuse("a", 0)).error().code, ErrorCode::kExhausted);
+  EXPECT_LE(ledger->stats().buffered_bytes, options.buffer_bytes_max);
+  EXPECT_EQ(ledger->stats().refused, 2u);
+  ASSERT_TRUE(ledger->Flush());
+  ASSERT_TRUE(ledger->Append(Reuse("a", 1)));
+  ASSERT_TRUE(ledger->Flush());
+  EXPECT_EQ(ledger->stats().gaps, 1u);
+  const LedgerVerdict verdict = Verified(options.path);
+  EXPECT_EQ(FaultOf(verdict), "clean");
+  EXPECT_EQ(verdict.gaps, 1u);
+  EXPECT_EQ(verdict.lines, accepted + 2);
+  const auto tail = ReadLedgerTail(options.path, 2).value();
+  EXPECT_NE(tail[0].find(R"("kind":"gap","agent":"","reason":"refused","fields":{"decisions":2})"), std::string::npos);
+}
+
+TEST(Ledger, ManyThreadsOneChain) {
+  const Folder folder;
+  LedgerOptions options = OptionsFor(folder / "ledger.jsonl");
+  options.flush_interval_ms = 1;
+  options.file_bytes_max = 1 << 16;
+  options.files_max = 100;
+  std::atomic<uint64_t> refused{0};
+  constexpr uint64_t kThreads = 4;
+  constexpr uint64_t kEach = 1000;
+  uint64_t lines = 0;
+  {
+    auto ledger = Ledger::Open(options).value();
+    std::vector<std::thread> threads;
+    for (uint64_t t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        const std::string agent = "agent" + std::to_string(t);
+        for (uint64_t i = 0; i < kEach; ++i) {
+          if (!ledger->Append(Reuse(agent, i))) refused.fetch_add(1, std::memory_order_relaxed);
+          if (i % 100 == t) {
+            EXPECT_TRUE(ledger->Flush());
+            (void)ledger->stats();
+          }
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_TRUE(ledger->Flush());
+    const LedgerStats stats = ledger->stats();
+    EXPECT_EQ(stats.refused, refused.load());
+    EXPECT_EQ(stats.appended - stats.gaps + stats.refused, kThreads * kEach);
+    EXPECT_GT(stats.rotations, 3u);
+    EXPECT_EQ(stats.files_dropped, 0u);
+    lines = stats.appended;
+  }
+  const LedgerVerdict verdict = Verified(options.path);
+  EXPECT_EQ(FaultOf(verdict), "clean");
+  EXPECT_EQ(verdict.lines, lines);
+  EXPECT_EQ(verdict.start, LedgerStart::kGenesis);
+}
+
+TEST(Ledger, ItsThreadWritesWithoutBeingAsked) {
+  const Folder folder;
+  LedgerOptions options = OptionsFor(folder / "ledger.jsonl");
+  options.flush_interval_ms = 1;
+  options.sync = LedgerSync::kWrites;
+  auto ledger = Ledger::Open(options).value();
+  for (uint64_t round = 1; round <= 3; ++round) {
+    ASSERT_TRUE(ledger->Append(Reuse("a", round)));
+    while (ledger->stats().buffered_bytes > 0) std::this_thread::yield();
+    EXPECT_EQ(Verified(options.path).lines, round);
+  }
+}
+
+// An interval that never passes: only the half-full buffer can have woken the thread.
+TEST(Ledger, AHalfFullBufferIsWrittenAtOnce) {
+  const Folder folder;
+  LedgerOptions options = OptionsFor(folder / "ledger.jsonl");
+  options.flush_interval_ms = 3'600'000;
+  options.buffer_bytes_max = kLedgerBufferBytesMin;
+  auto ledger = Ledger::Open(options).value();
+  while (ledger->stats().buffered_bytes < options.buffer_bytes_max / 2) ASSERT_TRUE(ledger->Append(Reuse("a", 1)));
+  while (ledger->stats().file_bytes == 0) std::this_thread::yield();
+  EXPECT_EQ(FaultOf(Verified(options.path)), "clean");
 }
 
 }  // namespace

@@ -111,10 +111,10 @@ std::optional<LineFault> ReadPlace(const Json& object, Line& line) {
                      fmt::format("it has format {}; this build knows {}", *version->get_if_int(), kFormatVersion)};
   }
   const Json* const number = object.Find("n");
-  if (number == nullptr || !number->is_integer() || (number->get_if_int() != nullptr && *number->get_if_int() < 1)) {
+  if (number == nullptr || number->get_if_int() == nullptr || *number->get_if_int() < 1) {
     return Missing("n", "a whole number from 1");
   }
-  line.number = number->get_if_int() != nullptr ? static_cast<uint64_t>(*number->get_if_int()) : *number->get_if_uint();
+  line.number = static_cast<uint64_t>(*number->get_if_int());
   const Json* const time = object.Find("unix_ms");
   if (time == nullptr || time->get_if_int() == nullptr) return Missing("unix_ms", "a whole number");
   line.unix_ms = *time->get_if_int();

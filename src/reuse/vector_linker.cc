@@ -101,7 +101,7 @@ class VectorLinker::Graph : public hnswlib::HierarchicalNSW<float> {
 
   void Reserve() {
     if (cur_element_count < max_elements_) return;
-    const size_t capacity = max_elements_ + max_elements_ / 4 + 64;
+    const size_t capacity = max_elements_ + max_elements_ / 8 + 64;
     meter_.Admit((size_data_per_element_ + sizeof(char*) + sizeof(int) + 2 * sizeof(std::mutex)) * capacity);
     // The vectors' memory is counted when they have it; whatever throws leaves a graph that is as large as before.
     Resize(element_levels_, capacity);
@@ -197,7 +197,7 @@ class VectorLinker::Graph : public hnswlib::HierarchicalNSW<float> {
 };
 
 VectorLinker::VectorLinker(MemoryMeter& meter, const VectorOptions& options, VectorDot dot, uint32_t size)
-    : meter_(meter), graph_(std::make_unique<Graph>(meter, options, dot, size)) {}
+    : graph_(std::make_unique<Graph>(meter, options, dot, size)) {}
 VectorLinker::~VectorLinker() = default;
 
 void VectorLinker::Reserve() { graph_->Reserve(); }

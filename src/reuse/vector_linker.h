@@ -37,7 +37,6 @@ class VectorLinker {
 
  private:
   class Graph;
-  MemoryMeter& meter_;
   std::unique_ptr<Graph> graph_;
 };
 

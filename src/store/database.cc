@@ -77,6 +77,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const DatabaseOptions& opt
   family.target_file_size_base = 4 * options.buffer_bytes;
   family.max_bytes_for_level_base = 16 * options.buffer_bytes;
   family.level_compaction_dynamic_level_bytes = true;
+  family.disable_auto_compactions = true;  // until StartCompactions
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (const char* name : kFamilyNames) families.emplace_back(name, family);
   return families;
@@ -262,6 +263,12 @@ std::unique_ptr<Database::Cursor> Database::NewCursor(Family family, const Snaps
   options.fill_cache = false;
   return std::make_unique<RocksCursor>(
       handle_->folder, std::unique_ptr<rocksdb::Iterator>(handle_->db->NewIterator(options, handle_->of(family))));
+}
+
+Status Database::StartCompactions() {
+  const rocksdb::Status status = handle_->db->EnableAutoCompaction(handle_->families);
+  if (!status.ok()) return ErrorOf(handle_->folder, "compact", status);
+  return {};
 }
 
 Status Database::Flush() {

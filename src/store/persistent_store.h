@@ -13,18 +13,12 @@
 #include <vector>
 
 #include "database.h"
+#include "inspection.h"
 #include "store_folder.h"
 #include "totals.h"
 #include "weir/store/store.h"
 
 namespace weir::store {
-
-// A database, and what is known of it.
-struct OpenedDatabase {
-  std::unique_ptr<Database> database;
-  AllTotals totals{};
-  Counters counters{};
-};
 
 class PersistentStore final : public Store {
  public:

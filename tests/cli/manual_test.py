@@ -70,6 +70,9 @@ class Completion(CommandTest):
         self.assertIn("small", self.complete("weir", "share", "--tokenizer", "s"))
         self.assertEqual(self.complete("weir", "hash", "--algo", "sha256_"), ["sha256_cbor"])
         self.assertEqual(self.complete("weir", "completion", "z"), ["zsh"])
+        self.assertEqual(self.complete("weir", "ledger", "ver"), ["verify"])
+        self.write("log.jsonl", "")
+        self.assertEqual(self.complete("weir", "ledger", "verify", "lo"), ["log.jsonl"])
         self.write("some prompts/x.txt", "x")
         self.assertEqual(" ".join(self.complete("weir", "share", "some")), "some prompts")
 

@@ -66,5 +66,6 @@ Status BenchPoolHitRatio(const BenchOptions& options, const BenchSink& sink);
 Status BenchPrompts(const BenchOptions& options, const BenchSink& sink);
 Status BenchShare(const BenchOptions& options, const BenchSink& sink);
 Status BenchSpans(const BenchOptions& options, const BenchSink& sink);
+Status BenchVectors(const BenchOptions& options, const BenchSink& sink);
 
 }  // namespace weir

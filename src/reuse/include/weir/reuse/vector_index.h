@@ -4,10 +4,11 @@
 // A small index compares every vector and is exact. Beyond VectorOptions::flat_max distinct vectors it is a navigable graph
 // (Malkov and Yashunin, "Efficient and Robust Approximate Nearest Neighbor Search Using Hierarchical Navigable Small World
 // Graphs", 2018): hnswlib decides the links, each vector is inserted once, and readers walk a copy of the links. That is
-// approximate in one way only: a hit may be missing and the next best stand in its place. Of the ten best among 4,000
-// clustered vectors all are found, of those among as many random ones of 32 dimensions 98 %. Similarities are always those
-// of the vectors themselves, and k owners are found whenever there are so many (the threshold then applies): when the links
-// lead to fewer, all vectors are compared.
+// approximate in one way only: a hit may be missing and the next best stand in its place. With the default options, of the
+// ten best among 20,000 vectors of 384 dimensions (`weir bench vectors`) 99.9 % are found when they gather around themes as
+// texts do, 95 % of random ones of 32 independent dimensions; of random ones of all 384, which no model gives, 27 %.
+// Similarities are always those of the vectors themselves, and k owners are found whenever there are so many (the threshold
+// then applies): when the links lead to fewer, all vectors are compared.
 //
 // Owners with equal vectors share one: it is held, linked and compared once. A removed owner is never given and takes
 // nobody's place in an answer; its vector serves as a step on the way until the graph is replaced.
@@ -19,9 +20,10 @@
 // began and stays; of what comes or goes meanwhile it may give some.
 // Cost: Add links one vector. When vectors that nobody owns outnumber half of the others, a new graph is made of the live
 // ones, four at each Add or Remove, and takes the old one's place; only then does their memory come back. A removal costs
-// so about three insertions over time. An index of at most flat_max vectors is compacted at once, an empty one is freed.
-// Memory: beside 4 bytes a dimension about 400 bytes a vector and 100 an owner; twice the 400 while a new graph grows.
-// Bounded by bytes_max; bytes() is exactly what the allocator handed out, but for what an insertion needs for its duration.
+// so up to two insertions over time. An index of at most flat_max vectors is compacted at once, an empty one is freed.
+// Memory: beside 4 bytes a dimension about 500 bytes a vector and 100 an owner; 400 more while a new graph grows.
+// Bounded by bytes_max; bytes() is what the allocator handed out, but for what an insertion needs for its duration and some
+// blocks of hnswlib's that are counted by their usual size (they differ by less than 100 bytes).
 
 #include <cstdint>
 #include <memory>
