@@ -41,5 +41,7 @@ class Rows:
         self.add("register_rate", agents / sum(seconds), "agents/s")
         self.add("register_cpu", cpu_seconds / agents * 1e3, "ms/agent")
         self.add_times("register", seconds, digest=digest)
+        for name, some in (("first", seconds[:SAMPLES_MAX]), ("last", seconds[-SAMPLES_MAX:])):
+            self.add(f"register_{name}_p50", statistics.median(some) * 1e3, "ms", samples=len(some))
         self.add("memory", bytes_grown / agents, "bytes/agent")
         self.add("memory/raw", bytes_grown / texts_bytes, "x")
