@@ -126,6 +126,39 @@ TEST(LedgerFaults, AFullDiskLeavesAValidFileAndLosesNothingAccepted) {
   }
 }
 
+TEST(LedgerFaults, OtherHandsMoveTheLiveFile) {
+  const Folder folder;
+  const auto path = folder / "deep" / "ledger.jsonl";
+  std::filesystem::create_directory(folder / "deep");
+  auto ledger = Ledger::Open(OptionsFor(path)).value();
+  const auto append = [&] {
+    EXPECT_TRUE(ledger->Append(Reuse("a", 1)));
+    return ledger->Flush();
+  };
+  ASSERT_TRUE(append());
+  std::filesystem::rename(path, path.string() + ".1");  // as a rotating tool does
+  ASSERT_TRUE(append());
+  EXPECT_EQ(FaultOf(Verified(path)), "clean");
+  EXPECT_EQ(Verified(path).lines, 2u);
+
+  std::filesystem::remove_all(folder / "deep");
+  const Status gone = append();
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(ledger->Append(Reuse("a", 1)).error().code, ErrorCode::kUnavailable);
+  std::filesystem::create_directory(folder / "deep");
+  ASSERT_TRUE(ledger->Flush());
+  EXPECT_EQ(FaultOf(Verified(path)), "clean");
+  EXPECT_EQ(Verified(path).start, LedgerStart::kContinues);
+  EXPECT_EQ(Verified(path).first_number, 3u);
+
+  WriteText(path, "somebody's");
+  const Status replaced = append();
+  ASSERT_FALSE(replaced);
+  EXPECT_THAT(replaced.error().message, HasSubstr("replaced by another file"));
+  EXPECT_EQ(ReadText(path), "somebody's");
+}
+
 // Numbers of the existing FILE.N.
 std::vector<uint32_t> Rotated(const std::filesystem::path& path) {
   std::vector<uint32_t> numbers;

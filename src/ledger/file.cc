@@ -151,10 +151,24 @@ Status LedgerFile::CutBack() {
   return {};
 }
 
+// Other hands may remove or move the live file: then a new one goes on with the chain, and verification tells what is gone.
+Status LedgerFile::ComeBack() {
+  if (live_.get() < 0) return OpenLive();
+  struct stat open_file {};
+  struct stat named_file {};
+  if (::fstat(live_.get(), &open_file) != 0) return SystemError(path_, "read", errno);
+  if (::stat(path_.c_str(), &named_file) != 0) return errno == ENOENT ? OpenLive() : SystemError(path_, "read", errno);
+  if (open_file.st_ino != named_file.st_ino || open_file.st_dev != named_file.st_dev) {
+    return Unavailable(fmt::format("{} was replaced by another file", path_.string()), "move that one away");
+  }
+  if (is_torn_) return CutBack();
+  size_ = static_cast<uint64_t>(open_file.st_size);
+  return {};
+}
+
 Status LedgerFile::Write(std::string_view lines, size_t& written) {
   written = 0;
-  if (live_.get() < 0) WEIR_TRY(OpenLive());
-  if (is_torn_) WEIR_TRY(CutBack());
+  WEIR_TRY(ComeBack());
   while (written < lines.size()) {
     const std::string_view rest = lines.substr(written);
     const uint64_t room = bytes_max_ > size_ ? bytes_max_ - size_ : 0;

@@ -66,6 +66,7 @@ class LedgerFile {
       : path_(std::move(path)), bytes_max_(bytes_max), files_max_(files_max) {}
 
   Status OpenLive();
+  Status ComeBack();
   Status Rotate();
   Status MakeRoomForRotated();
   Status CutBack();

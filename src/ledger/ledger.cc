@@ -175,9 +175,11 @@ class Ledger::Core {
     stats_.rotations = file_.rotations();
     stats_.files_dropped = file_.files_dropped();
     stats_.file_bytes = file_.size();
-    if (!status) ++stats_.write_failures;
-    failure_ = status ? std::nullopt : std::optional<Error>(status.error());
-    return status;
+    failure_.reset();
+    if (status) return {};
+    ++stats_.write_failures;
+    failure_ = Unavailable(status.error().message, status.error().hint);  // whatever it was, it may succeed later
+    return *failure_;
   }
 
   void Run() {

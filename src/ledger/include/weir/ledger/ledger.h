@@ -17,6 +17,8 @@
 // and is tried again at each interval and at each Flush(). Until that succeeds Append() refuses, and the first line
 // afterwards is of kind "gap" and says how many decisions are missing. The first Append() after the disk filled up may
 // still be accepted: it is the write-out that finds out.
+// A live file that others remove or move away is begun anew at the next write-out; the chain goes on, and verification
+// tells that what came before is not there. One that others replaced is not written to.
 //
 // Thread-safe, but for Open and the destructor. The destructor writes out what is buffered; call Flush() before it to learn
 // whether that worked. Only one process (and one object) has a ledger open at a time: a lock on FILE.lock, which stays.
