@@ -47,11 +47,10 @@ Status Core::Attempt::EnterCold(const ContextView& view) {
   return {};
 }
 
-Result<SystemIdentity> Core::Attempt::JoinGroup(const SystemPrompt& system) {
-  WEIR_ASSIGN(SystemIdentity identity, core_.groups_.Join(*state_, state_->space->space, system,
-                                                          [&](HolderId holder) { return core_.SystemTokensOf(holder); }));
+Status Core::Attempt::JoinGroup() {
+  WEIR_TRY(core_.groups_.Join(*state_, state_->space->space));
   is_member_ = true;
-  return identity;
+  return {};
 }
 
 void Core::Attempt::Reserve() {

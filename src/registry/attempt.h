@@ -17,7 +17,7 @@ class Core::Attempt {
   Status Hold(std::unique_ptr<Body> body);    // memory from the pool
   Status EnterIndexes();                      // all indexes of the space
   Status EnterCold(const ContextView& view);  // instead of the two above: blocks and vectors alone
-  Result<SystemIdentity> JoinGroup(const SystemPrompt& system);
+  Status JoinGroup();
   void Reserve();  // room in the directory
 
   // Visible from now on. Cannot fail.

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <chrono>
 #include <cstring>
+
+#include "weir/base/clock.h"
 
 namespace weir {
 namespace {
@@ -44,6 +47,8 @@ struct SegmentRow {
 };
 static_assert(sizeof(SegmentRow) == 16);
 constexpr uint32_t kFixed = 1u << 8;
+
+constexpr uint64_t kTtlMsMax = std::chrono::duration_cast<std::chrono::milliseconds>(Duration::max()).count();
 
 std::array<std::string_view, kNameCount> NamesOf(const ContextTerms& terms) {
   return {terms.agent,       terms.group,      terms.role,      terms.space.tokenizer_fingerprint,
@@ -227,6 +232,10 @@ Status ContextView::Check(std::span<const std::byte> bytes) {
   if (header.version != kContextRecordVersion) return Broken("an unknown version");
   if (header.record_bytes != bytes.size() || Places(header).end != bytes.size()) return Broken("parts of another size");
   if ((header.flags & ~uint32_t{kAllFlags}) != 0) return Broken("unknown flags");
+  // What lies between the two is a Duration. Unsigned, since any two may come.
+  const uint64_t ttl_ms = static_cast<uint64_t>(header.expires_ms) - static_cast<uint64_t>(header.updated_ms);
+  if (header.expires_ms != 0 && (header.expires_ms < header.updated_ms || ttl_ms > kTtlMsMax))
+    return Broken("an odd expiry");
   if (header.block_size == 0 || header.segment_count == 0 || header.name_bytes[kAgent] == 0) return Broken("an empty field");
   const Places places(header);
   std::vector<uint32_t> begins;

@@ -169,7 +169,8 @@ class Core {
   Result<Registered> Change(const ContextInput& input, const AgentPtr& before);  // stripe held
   Status RemoveLocked(const AgentPtr& state, Removal why);                       // stripe held
   Result<ContextInput> InputLike(const AgentState& state, const ContextView& view) const;
-  void Unstore(const StoreKey& key, const AgentPtr& before);
+  Result<ContextInput> InputGrown(const AgentState& state, const ContextView& view, const AppendInput& input) const;
+  Status ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const AgentPtr& before);
   static void Describe(AgentState& state, const ContextTerms& terms, const ContextParts& parts, const SystemPrompt& system);
   void DescribeSharing(const AgentState& state, const Body& body, Registered& answer) const;
   // What follows needs no memory and cannot fail.
@@ -181,7 +182,7 @@ class Core {
   // Pool and indexes.
   Result<std::unique_ptr<Body>> NewBody(size_t bytes);
   Result<Pin> Hold(std::unique_ptr<Body> body, const AgentState& state);
-  Cost CostOf(const AgentState& state) const;
+  static Cost CostOf(const AgentState& state, bool pinned);
   Result<SpaceIndexes*> SpaceOf(const Space& space);
   SpaceIndexes* FindSpace(const Space& space) const;  // null: nothing was ever registered there
   // `body` null: cold, blocks and vector alone.

@@ -141,7 +141,9 @@ Status Core::Search(const Query& query, const std::set<std::string_view>* among,
     WEIR_TRY(space.vectors->Find(query.vector, nearest, found));
     for (const VectorHit& hit : found.hits) candidates[hit.owner].similarity = hit.similarity;
   }
-  report.compared = space.contexts.load(std::memory_order_relaxed) - (query.exclude.empty() ? 0 : 1);
+  report.compared = space.contexts.load(std::memory_order_relaxed);
+  const AgentPtr excluded = query.exclude.empty() ? nullptr : directory_.Find(query.exclude);
+  if (excluded != nullptr && excluded->space == &space && report.compared > 0) --report.compared;
   const uint32_t warm = space.spans.documents();
   report.cold = std::max(warm, space.contexts.load(std::memory_order_relaxed)) - warm;
 
@@ -280,7 +282,6 @@ Result<SharedReport> Core::Match(std::span<const TokenId> tokens, const MatchOpt
   if (options.exclude) query.exclude = *options.exclude;
   if (indexes != nullptr) {
     WEIR_TRY(Search(query, nullptr, options.find, report));
-    if (options.exclude && !Contains(*options.exclude)) ++report.compared;
   }
   WEIR_TRY(Finish(query, options.find, report));
   Record([&] {

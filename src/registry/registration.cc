@@ -63,6 +63,12 @@ Status Core::CheckInput(const ContextInput& input) const {
                              fmt::format("group, role, model, LoRA and salt: up to {} bytes of UTF-8", kAgentBytesMax));
     }
   }
+  for (const Segment& segment : input.segments) {
+    if (segment.name.empty() || segment.name.size() > kAgentBytesMax || !IsName(segment.name)) {
+      return InvalidArgument(fmt::format("agent '{}': a segment's name that is empty, too long or not clean", input.agent),
+                             fmt::format("1 to {} bytes of UTF-8 without control characters", kAgentBytesMax));
+    }
+  }
   if (input.group.empty())
     return InvalidArgument(fmt::format("agent '{}': an empty group", input.agent), "leave it out for 'default'");
   if (input.text.empty())
@@ -154,6 +160,7 @@ Result<Registered> Core::Register(const ContextInput& input, Write write) {
                      "replace it, or append to it"};
       }
       if (write == Write::kReplace && before == nullptr) return UnknownAgent(input.agent);
+      WEIR_TRY(CheckRoom(before == nullptr));
       return Change(input, before);
     }();
     if (!done) Refuse(input.agent, done.error());
@@ -184,33 +191,41 @@ Result<ContextInput> Core::InputLike(const AgentState& state, const ContextView&
   return input;
 }
 
+Result<ContextInput> Core::InputGrown(const AgentState& state, const ContextView& view, const AppendInput& input) const {
+  const std::string& agent = state.terms.agent;
+  WEIR_ASSIGN(ContextInput whole, InputLike(state, view));
+  const uint64_t bytes = view.text().size() + input.text.size();
+  if (bytes > options_.context_text_bytes_max) {
+    return InvalidArgument(fmt::format("agent '{}': a context of {}, more than {}", agent, FormatByteSize(bytes),
+                                       FormatByteSize(options_.context_text_bytes_max)),
+                           "start a new context, or raise context_text_bytes_max");
+  }
+  whole.text.reserve(bytes);
+  whole.text.append(view.text()).append(input.text);
+  Segment segment;
+  segment.name = FreeName(whole.segments, input.name.empty() ? std::string(SegmentKindName(input.kind)) : input.name);
+  segment.kind = input.kind;
+  segment.bytes = {static_cast<uint32_t>(view.text().size()), static_cast<uint32_t>(bytes)};
+  whole.segments.push_back(std::move(segment));
+  whole.vector = input.vector;
+  return whole;
+}
+
 Result<Registered> Core::Append(std::string_view agent, const AppendInput& input) {
   try {
-    const std::lock_guard stripe(StripeOf(agent));
-    WEIR_ASSIGN(const AgentPtr before, Find(agent));
-    if (input.text.empty()) return InvalidArgument(fmt::format("agent '{}': nothing to append", agent), "give it text");
-    ContextInput whole;
-    {
-      WEIR_ASSIGN(const Pin pin, Hold(before));
-      const ContextView view = pin.resource<Body>().view();
-      WEIR_ASSIGN(whole, InputLike(*before, view));
-      const uint64_t bytes = view.text().size() + input.text.size();
-      if (bytes > options_.context_text_bytes_max) {
-        return InvalidArgument(fmt::format("agent '{}': a context of {}, more than {}", agent, FormatByteSize(bytes),
-                                           FormatByteSize(options_.context_text_bytes_max)),
-                               "start a new context, or raise context_text_bytes_max");
+    Result<Registered> done = [&]() -> Result<Registered> {
+      const std::lock_guard stripe(StripeOf(agent));
+      WEIR_ASSIGN(const AgentPtr before, Find(agent));
+      if (input.text.empty()) return InvalidArgument(fmt::format("agent '{}': nothing to append", agent), "give it text");
+      ContextInput whole;
+      {
+        WEIR_ASSIGN(const Pin pin, Hold(before));
+        WEIR_ASSIGN(whole, InputGrown(*before, pin.resource<Body>().view(), input));
       }
-      whole.text.reserve(bytes);
-      whole.text.append(view.text()).append(input.text);
-      Segment segment;
-      segment.name = FreeName(whole.segments, input.name.empty() ? std::string(SegmentKindName(input.kind)) : input.name);
-      segment.kind = input.kind;
-      segment.bytes = {static_cast<uint32_t>(view.text().size()), static_cast<uint32_t>(bytes)};
-      whole.segments.push_back(std::move(segment));
-      whole.vector = input.vector;
-    }
-    WEIR_TRY(CheckInput(whole));
-    Result<Registered> done = Change(whole, before);
+      WEIR_TRY(CheckInput(whole));
+      WEIR_TRY(CheckRoom(false));
+      return Change(whole, before);
+    }();
     if (!done) Refuse(agent, done.error());
     return done;
   } catch (const std::bad_alloc&) {
@@ -221,7 +236,6 @@ Result<Registered> Core::Append(std::string_view agent, const AppendInput& input
 }
 
 Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& before) {
-  WEIR_TRY(CheckRoom(before == nullptr));
   WEIR_ASSIGN(const NamedTokenizer* tokenizer, TokenizerOf(input.tokenizer));
   Space space{tokenizer->tokenizer->fingerprint(), input.model, input.lora, input.salt};
   WEIR_TRY(groups_.CheckTokenizer(input.group, space));
@@ -262,26 +276,19 @@ Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& befor
     WEIR_TRY(attempt.TakeNumber(state));
     WEIR_TRY(attempt.Hold(std::move(body)));
     WEIR_TRY(attempt.EnterIndexes());
-    WEIR_ASSIGN(answer.system, attempt.JoinGroup(system));
-    if (before != nullptr && state->has_system && before->has_system && before->space == state->space &&
-        before->terms.group == state->terms.group) {
-      // The revision that this one replaces is still counted.
-      --answer.system.members;
-      if (before->system_digest == state->system_digest) --answer.system.same;
-    }
+    WEIR_TRY(attempt.JoinGroup());
     attempt.Reserve();
     DescribeSharing(*state, attempt.body(), answer);
     if (options_.store != nullptr) {
       StoreBatch batch;
       batch.Put(StoreTable::kContext, state->store_key, Bytes(attempt.body().bytes));
-      if (Status stored = options_.store->Apply(batch); !stored) {
-        Unstore(state->store_key, before);
-        return stored.error();
-      }
+      WEIR_TRY(ApplyOrPutBack(batch, state->store_key, before));
     }
     attempt.Publish();
   }
   if (before != nullptr) Retire(before, true);
+  answer.system =
+      groups_.IdentityOf(*state, state->space->space, system, [&](HolderId holder) { return SystemTokensOf(holder); });
   (before == nullptr ? counters_.registered : counters_.replaced).fetch_add(1, std::memory_order_relaxed);
   Record([&] {
     return Decision{
@@ -296,14 +303,28 @@ Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& befor
 
 // A batch that failed may have been written all the same (a lost acknowledgement). Puts back what was there, as far as the
 // store lets it; if not, the next start finds one or the other, each whole.
-void Core::Unstore(const StoreKey& key, const AgentPtr& before) {
-  StoreBatch batch;
-  if (before == nullptr) {
-    batch.Erase(StoreTable::kContext, key);
-  } else if (const Pin pin = HoldWarm(*before)) {
-    batch.Put(StoreTable::kContext, key, Bytes(pin.resource<Body>().bytes));
+Status Core::ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const AgentPtr& before) {
+  // At hand before it is overwritten. What cannot be read is not put back, and may be overwritten all the same.
+  const Pin warm = before == nullptr ? Pin() : HoldWarm(*before);
+  std::optional<std::string> cold;
+  if (before != nullptr && !warm) {
+    if (auto bytes = options_.store->Get(StoreTable::kContext, key)) cold = *std::move(bytes);
   }
-  static_cast<void>(options_.store->Apply(batch));
+  Status applied = options_.store->Apply(batch);
+  if (applied) return {};
+  try {
+    StoreBatch back;
+    if (warm) {
+      back.Put(StoreTable::kContext, key, Bytes(warm.resource<Body>().bytes));
+    } else if (cold) {
+      back.PutString(StoreTable::kContext, key, *std::move(cold));
+    } else if (before == nullptr) {
+      back.Erase(StoreTable::kContext, key);
+    }
+    static_cast<void>(options_.store->Apply(back));
+  } catch (const std::bad_alloc&) {
+  }
+  return applied;
 }
 
 void Core::Describe(AgentState& state, const ContextTerms& terms, const ContextParts& parts, const SystemPrompt& system) {
@@ -337,18 +358,28 @@ void Core::DescribeSharing(const AgentState& state, const Body& body, Registered
 
 Status Core::SetPinned(std::string_view agent, bool pinned) {
   try {
-    const std::lock_guard stripe(StripeOf(agent));
-    WEIR_ASSIGN(const AgentPtr before, Find(agent));
-    if (before->terms.pinned == pinned) return {};
-    WEIR_ASSIGN(const Pin pin, Hold(before));
-    const ContextView view = pin.resource<Body>().view();
-    WEIR_ASSIGN(ContextInput same, InputLike(*before, view));
-    same.text = view.text();
-    same.vector.assign(view.vector().begin(), view.vector().end());
-    same.pinned = pinned;
-    const Result<Registered> done = Change(same, before);
-    if (!done) return done.error();
-    return {};
+    Status done = [&]() -> Status {
+      const std::lock_guard stripe(StripeOf(agent));
+      WEIR_ASSIGN(const AgentPtr before, Find(agent));
+      if (before->terms.pinned == pinned) return {};
+      ContextInput same;
+      {
+        WEIR_ASSIGN(const Pin pin, Hold(before));
+        const ContextView view = pin.resource<Body>().view();
+        WEIR_ASSIGN(same, InputLike(*before, view));
+        same.text = view.text();
+        same.vector.assign(view.vector().begin(), view.vector().end());
+      }
+      same.pinned = pinned;
+      // Where all is pinned, the record that is replaced makes room for the one that is not.
+      if (!pinned) pool_->SetCost(before->pool_key, CostOf(*before, false));
+      const Result<Registered> changed = Change(same, before);
+      if (changed) return {};
+      if (!pinned) pool_->SetCost(before->pool_key, CostOf(*before, true));
+      return changed.error();
+    }();
+    if (!done) Refuse(agent, done.error());
+    return done;
   } catch (const std::bad_alloc&) {
     return NoMemory("pinning a context");
   }

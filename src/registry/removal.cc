@@ -29,7 +29,7 @@ Status Core::RemoveLocked(const AgentPtr& state, Removal why) {
   if (options_.store != nullptr) {
     StoreBatch batch;
     batch.Erase(StoreTable::kContext, state->store_key);
-    WEIR_TRY(options_.store->Apply(batch));
+    WEIR_TRY(ApplyOrPutBack(batch, state->store_key, state));
   }
   Retire(state, true);
   (why == Removal::kExpired ? counters_.expired : counters_.removed).fetch_add(1, std::memory_order_relaxed);

@@ -26,18 +26,18 @@ Result<std::unique_ptr<Body>> Core::NewBody(size_t bytes) {
   }
 }
 
-Cost Core::CostOf(const AgentState& state) const {
+Cost Core::CostOf(const AgentState& state, bool pinned) {
   // Reading back and entering the indexes again take time in proportion to the tokens, so among contexts use decides; a
   // context that cannot be read back is worth more to whoever would have to register it again, but no figure says how much.
   Cost cost;
   cost.refetch_us = 0.1 * state.tokens;
-  cost.keep = state.terms.pinned ? Keep::kAlways : Keep::kNormal;
+  cost.keep = pinned ? Keep::kAlways : Keep::kNormal;
   return cost;
 }
 
 Result<Pin> Core::Hold(std::unique_ptr<Body> body, const AgentState& state) {
   const uint64_t bytes = PageRuns::RoundedBytes(body->bytes.size());
-  InsertOutcome outcome = pool_->Insert(state.pool_key, Resource(std::move(body), bytes), CostOf(state));
+  InsertOutcome outcome = pool_->Insert(state.pool_key, Resource(std::move(body), bytes), CostOf(state, state.terms.pinned));
   if (outcome.stored()) return std::move(outcome.pin);
   if (outcome.status == InsertStatus::kTooLarge) {
     return Exhausted(fmt::format("a context of {} can never fit the budget of {}", FormatByteSize(bytes),
@@ -165,19 +165,25 @@ void Core::OnEvicted(const Evicted& evicted) {
 uint64_t Core::EvictOne(const PoolKey& key) {
   const AgentPtr state = directory_.FindHolder(static_cast<HolderId>(key.low));
   if (state == nullptr || state->pool_key != key || state->terms.pinned || state->published.load() == 0) return 0;
-  // Held, so that the indexes can let go of its tokens before the pool does.
-  const Pin pin = pool_->Get(key);
-  if (!pin) return 0;
-  const uint64_t bytes = pin.charged_bytes();
-  if (CanReload()) {
-    {
-      const std::lock_guard turn(index_turn_);
-      LeaveTokens(*state);
+  uint64_t bytes = 0;
+  {
+    // In one turn, so that Hold() enters no tokens of a record that has left the pool. The record lives until then: were it
+    // evicted now, its sink would wait for the turn.
+    const std::lock_guard turn(index_turn_);
+    const Body* body = state->indexed.load(std::memory_order_relaxed);
+    if (body == nullptr) return 0;
+    LeaveTokens(*state);
+    bytes = pool_->EraseUnpinned(key);
+    if (bytes == 0) {
+      // In use. Without room in the indexes it is findable again when it is next asked for.
+      static_cast<void>(EnterTokens(*state, *body));
+      return 0;
     }
-    pool_->Erase(key);
+  }
+  if (CanReload()) {
     counters_.evicted.fetch_add(1, std::memory_order_relaxed);
   } else {
-    Retire(state, true);
+    Retire(state, false);
     counters_.forgotten.fetch_add(1, std::memory_order_relaxed);
   }
   Record([&] {
@@ -202,7 +208,7 @@ Status Core::LoadInto(Filler& filler, const AgentState& state) {
   if (view.agent() != state.terms.agent || view.revision() != state.terms.revision) {
     return NotFound(fmt::format("agent '{}' was replaced meanwhile", state.terms.agent));
   }
-  filler.SetCost(CostOf(state));
+  filler.SetCost(CostOf(state, state.terms.pinned));
   const uint64_t held = PageRuns::RoundedBytes(record.size());
   return filler.Adopt(Resource(std::move(body), held));
 }
@@ -235,6 +241,9 @@ Result<Pin> Core::Hold(const AgentPtr& state) {
       if (state->published.load(std::memory_order_acquire) == 0 || state->indexed.load(std::memory_order_relaxed) == &body) {
         return pin;
       }
+      // One that has left the pool goes with its last reader: the indexes may not borrow from it.
+      const Pin kept = pool_->Get(state->pool_key);
+      if (!kept || &kept.resource<Body>() != &body) return pin;
       LeaveTokens(*state);
       // Without room in the indexes it can be read all the same; it stays unfindable by moved and near.
       static_cast<void>(EnterTokens(*state, body));

@@ -61,7 +61,7 @@ Status Core::RestoreOne(const StoreKey& key, std::string_view bytes) {
   } else {
     WEIR_TRY(attempt.EnterCold(view));
   }
-  WEIR_TRY(attempt.JoinGroup(system));
+  WEIR_TRY(attempt.JoinGroup());
   attempt.Reserve();
   attempt.Publish();
   counters_.restored.fetch_add(1, std::memory_order_relaxed);

@@ -48,8 +48,7 @@ void SystemGroups::ChooseReference(Group& group, const Sha256Digest& own, const 
   group.has_reference = !group.reference_tokens.empty();
 }
 
-Result<SystemIdentity> SystemGroups::Join(const AgentState& state, const Space& space, const SystemPrompt& system,
-                                          const TokensOf& tokens_of) {
+Status SystemGroups::Join(const AgentState& state, const Space& space) {
   const std::lock_guard lock(mutex_);
   const KeyView key = KeyOf(state.terms.group, space);
   auto found = groups_.find(key);
@@ -64,45 +63,52 @@ Result<SystemIdentity> SystemGroups::Join(const AgentState& state, const Space& 
   }
   Group& group = found->second;
   if (group.fingerprint != space.tokenizer_fingerprint) return OtherTokenizer(state.terms.group);
+  if (state.has_system) {
+    try {
+      Holders& holders = group.systems[state.system_digest];
+      if (holders.holders.empty()) holders.since = joins_;
+      holders.holders.push_back(state.holder);
+    } catch (const std::bad_alloc&) {
+      const auto holders = group.systems.find(state.system_digest);
+      if (holders != group.systems.end() && holders->second.holders.empty()) group.systems.erase(holders);
+      if (is_new) groups_.erase(found);
+      throw;
+    }
+    ++joins_;
+    ++group.with_system;
+  }
+  ++group.members;
+  return {};
+}
 
+SystemIdentity SystemGroups::IdentityOf(const AgentState& state, const Space& space, const SystemPrompt& system,
+                                        const TokensOf& tokens_of) {
   SystemIdentity identity;
   identity.has_system = state.has_system;
-  if (!state.has_system) {
-    ++group.members;
-    return identity;
-  }
-  try {
-    Holders& holders = group.systems[state.system_digest];
-    if (holders.holders.empty()) holders.since = joins_;
-    holders.holders.push_back(state.holder);
-  } catch (const std::bad_alloc&) {
-    const auto holders = group.systems.find(state.system_digest);
-    if (holders != group.systems.end() && holders->second.holders.empty()) group.systems.erase(holders);
-    if (is_new) groups_.erase(found);
-    throw;
-  }
-  ++joins_;
-  ++group.members;
-  ++group.with_system;
+  if (!state.has_system) return identity;
+  const std::lock_guard lock(mutex_);
+  const auto found = groups_.find(KeyOf(state.terms.group, space));
+  if (found == groups_.end()) return identity;
+  Group& group = found->second;
   try {
     if (!group.has_reference) ChooseReference(group, state.system_digest, system, tokens_of);
   } catch (const std::bad_alloc&) {
-    group.has_reference = false;  // chosen by the next one that joins
+    group.has_reference = false;  // chosen by the next one that asks
   }
   identity.members = group.with_system;
-  identity.same = static_cast<uint32_t>(group.systems.find(state.system_digest)->second.holders.size());
+  const auto same = group.systems.find(state.system_digest);
+  identity.same = same == group.systems.end() ? 0 : static_cast<uint32_t>(same->second.holders.size());
   identity.identical = !group.has_reference || group.reference == state.system_digest;
-  if (!identity.identical) {
-    const auto [own, other] = std::ranges::mismatch(system.tokens, group.reference_tokens);
-    SystemDivergence divergence;
-    divergence.token = static_cast<uint32_t>(own - system.tokens.begin());
-    divergence.block = divergence.token / state.terms.block_size;
-    divergence.byte = divergence.token < system.begins.size() ? system.begins[divergence.token]
-                                                              : static_cast<uint32_t>(system.text.size());
-    const uint32_t shared = divergence.block * state.terms.block_size;
-    divergence.lost_tokens = static_cast<uint32_t>(system.tokens.size()) - shared;
-    identity.divergence = divergence;
-  }
+  if (identity.identical) return identity;
+  const auto [own, other] = std::ranges::mismatch(system.tokens, group.reference_tokens);
+  SystemDivergence divergence;
+  divergence.token = static_cast<uint32_t>(own - system.tokens.begin());
+  divergence.block = divergence.token / state.terms.block_size;
+  divergence.byte =
+      divergence.token < system.begins.size() ? system.begins[divergence.token] : static_cast<uint32_t>(system.text.size());
+  const uint32_t shared = divergence.block * state.terms.block_size;
+  divergence.lost_tokens = static_cast<uint32_t>(system.tokens.size()) - shared;
+  identity.divergence = divergence;
   return identity;
 }
 

@@ -2,8 +2,8 @@
 // SystemGroups: whether the agents of a group begin alike. Internal to `registry`.
 //
 // A group is (name, model, LoRA, salt) and has one tokenizer, that of its first member. Its reference is the system prompt
-// of the first member that has one; when nobody holds that any more, the one that most members hold. Thread-safe: one lock,
-// taken by changes alone.
+// of the first member that has one; after a restart, or when nobody holds that any more, the one that most members hold.
+// Thread-safe: one lock, taken by changes alone.
 
 #include <cstdint>
 #include <functional>
@@ -38,8 +38,10 @@ class SystemGroups {
 
   // `state` becomes a member. invalid_argument: another tokenizer than the group's; exhausted: too many groups. Throws
   // std::bad_alloc with nothing changed.
-  Result<SystemIdentity> Join(const AgentState& state, const Space& space, const SystemPrompt& system,
-                              const TokensOf& tokens_of);
+  Status Join(const AgentState& state, const Space& space);
+  // How a member begins beside the others. Where the group has no reference it is chosen here. `system` is the member's own.
+  SystemIdentity IdentityOf(const AgentState& state, const Space& space, const SystemPrompt& system,
+                            const TokensOf& tokens_of);
   void Leave(const AgentState& state, const Space& space);
   // invalid_argument as Join says, before any work is done.
   Status CheckTokenizer(const std::string& group, const Space& space) const;

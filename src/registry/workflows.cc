@@ -7,6 +7,7 @@
 
 #include "store_key.h"
 #include "weir/codec/cbor.h"
+#include "weir/codec/utf8.h"
 
 namespace weir::registry {
 namespace {
@@ -17,6 +18,16 @@ constexpr size_t kPredicted = 3;
 Error Unknown(std::string_view name) { return NotFound(fmt::format("no workflow '{}'", name), "declare it first"); }
 
 Error Broken(std::string_view what) { return Corrupt(fmt::format("not a workflow record: {}", what)); }
+
+// A record could not be read back with names of anything else.
+Status CheckNames(const Workflow& workflow) {
+  const auto is_clean = [](std::string_view name) {
+    return IsValidUtf8(name) && std::ranges::none_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  };
+  const bool clean = is_clean(workflow.name()) && std::ranges::all_of(workflow.steps(), is_clean, &WorkflowStep::agent);
+  if (clean) return {};
+  return InvalidArgument("a workflow with a name that is not clean", "use UTF-8 without control characters");
+}
 
 }  // namespace
 
@@ -82,11 +93,25 @@ Result<std::unique_ptr<Workflows>> Workflows::Create(uint32_t workflows_max, Sto
   return std::unique_ptr<Workflows>(new Workflows(workflows_max, store, std::move(predictor)));
 }
 
-Status Workflows::Keep(const WorkflowRun& run, uint64_t revision) {
+Status Workflows::Keep(const WorkflowRun& run, uint64_t revision, const Kept* before) {
   if (store_ == nullptr) return {};
+  const StoreKey key = StoreKeyOf(run.workflow().name());
   StoreBatch batch;
-  batch.Put(StoreTable::kWorkflow, StoreKeyOf(run.workflow().name()), WriteWorkflowRecord(run, revision));
-  return store_->Apply(batch);
+  batch.Put(StoreTable::kWorkflow, key, WriteWorkflowRecord(run, revision));
+  return ApplyOrPutBack(batch, key, before);
+}
+
+// A batch that failed may have been written all the same; puts back what was there, as far as the store lets it.
+Status Workflows::ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const Kept* before) {
+  StoreBatch back;
+  if (before == nullptr) {
+    back.Erase(StoreTable::kWorkflow, key);
+  } else {
+    back.PutString(StoreTable::kWorkflow, key, WriteWorkflowRecord(before->run, before->revision));
+  }
+  Status applied = store_->Apply(batch);
+  if (!applied) static_cast<void>(store_->Apply(back));
+  return applied;
 }
 
 Status Workflows::Restore(std::string_view record) {
@@ -98,20 +123,26 @@ Status Workflows::Restore(std::string_view record) {
 }
 
 Status Workflows::Declare(Workflow workflow) {
+  WEIR_TRY(CheckNames(workflow));
   const std::lock_guard lock(mutex_);
   const std::string name = workflow.name();
   const auto before = kept_.find(name);
   if (before == kept_.end() && kept_.size() >= workflows_max_) {
     return Exhausted(fmt::format("there are {} workflows already", kept_.size()), "remove some, or raise workflows_max");
   }
-  const uint64_t revision = before == kept_.end() ? 1 : before->second.revision + 1;
+  const bool is_new = before == kept_.end();
+  const uint64_t revision = is_new ? 1 : before->second.revision + 1;
   WorkflowRun run(std::make_shared<const Workflow>(std::move(workflow)));
-  const auto place = before == kept_.end() ? kept_.emplace(name, Kept{run, 0}).first : before;
-  if (Status stored = Keep(run, revision); !stored) {
-    if (before == kept_.end()) kept_.erase(place);
-    return stored;
+  if (is_new) {
+    // Made first, so that nothing can fail once it is stored.
+    std::map<std::string, Kept, std::less<>> entry;
+    entry.emplace(name, Kept{run, revision});
+    WEIR_TRY(Keep(run, revision, nullptr));
+    kept_.merge(entry);
+  } else {
+    WEIR_TRY(Keep(run, revision, &before->second));
+    before->second = Kept{std::move(run), revision};
   }
-  place->second = Kept{std::move(run), revision};
   predictor_.Restart();
   return {};
 }
@@ -123,7 +154,7 @@ Status Workflows::Remove(std::string_view name) {
   if (store_ != nullptr) {
     StoreBatch batch;
     batch.Erase(StoreTable::kWorkflow, StoreKeyOf(name));
-    WEIR_TRY(store_->Apply(batch));
+    WEIR_TRY(ApplyOrPutBack(batch, StoreKeyOf(name), &found->second));
   }
   kept_.erase(found);
   return {};
@@ -144,10 +175,16 @@ Status Workflows::Advance(std::string_view name, std::string_view agent, Registr
     return Status(InvalidArgument("no such step"));
   };
   WEIR_TRY(moved());
-  WEIR_TRY(Keep(next, found->second.revision + 1));
-  if (step == Registry::Step::kStart) predictor_.Observe(agent, found->second.run.NextByOrder());
+  WEIR_TRY(Keep(next, found->second.revision + 1, &found->second));
   ++found->second.revision;
-  found->second.run = std::move(next);
+  std::swap(found->second.run, next);
+  if (step == Registry::Step::kStart) {
+    try {
+      predictor_.Observe(agent, next.NextByOrder());
+    } catch (const std::bad_alloc&) {
+      // The move is made; what history lacks is one observation.
+    }
+  }
   return {};
 }
 

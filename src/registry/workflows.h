@@ -61,7 +61,9 @@ class Workflows {
 
   Workflows(uint32_t workflows_max, Store* store, NextAgentPredictor predictor)
       : workflows_max_(workflows_max), store_(store), predictor_(std::move(predictor)) {}
-  Status Keep(const WorkflowRun& run, uint64_t revision);
+  // `before`: what the store has of it; null: nothing.
+  Status Keep(const WorkflowRun& run, uint64_t revision, const Kept* before);
+  Status ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const Kept* before);
 
   const uint32_t workflows_max_;
   Store* const store_;

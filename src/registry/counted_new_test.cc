@@ -1,0 +1,1 @@
+#include "counted_new_definitions.h"
