@@ -4,6 +4,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
@@ -13,6 +14,8 @@
 #include <cstdarg>
 #include <vector>
 
+#include "table_check.h"
+#include "weir/base/file.h"
 #include "weir/base/log.h"
 
 namespace weir::store {
@@ -32,15 +35,35 @@ class ErrorLog final : public rocksdb::Logger {
   }
 };
 
+// The file system, but for tables whose end is damaged: those do not open.
+class CheckedTables final : public rocksdb::FileSystemWrapper {
+ public:
+  CheckedTables() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "WeirCheckedTables"; }
+  rocksdb::IOStatus NewRandomAccessFile(const std::string& path, const rocksdb::FileOptions& options,
+                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
+                                        rocksdb::IODebugContext* context) override {
+    rocksdb::IOStatus status = target()->NewRandomAccessFile(path, options, file, context);
+    if (!status.ok() || !path.ends_with(".sst")) return status;
+    const Result<MappedFile> table = MappedFile::Open(path);
+    if (!table) return rocksdb::IOStatus::IOError(table.error().ToString());
+    if (IsTableEndSound(table->bytes())) return status;
+    file->reset();
+    return rocksdb::IOStatus::Corruption("the end of a table is damaged", path);
+  }
+};
+
 // Every option that differs from RocksDB's own, and why.
-rocksdb::DBOptions DatabaseWide(const DatabaseOptions& options) {
+rocksdb::DBOptions DatabaseWide(const DatabaseOptions& options, rocksdb::Env* env) {
   rocksdb::DBOptions wide;
+  wide.env = env;
   wide.create_if_missing = options.create;
   wide.create_missing_column_families = options.create;
   wide.error_if_exists = options.create;
   wide.paranoid_checks = true;
   wide.info_log = std::make_shared<ErrorLog>();
   wide.max_background_jobs = 2;
+  wide.max_file_opening_threads = 1;  // there are few tables
   // All families are written out together: a log is done with as soon as the records in it are.
   wide.atomic_flush = true;
   // log_check.h looks at the logs first, and cuts off what a crash tore; whatever is still wrong then is damage. A reader
@@ -52,6 +75,7 @@ rocksdb::DBOptions DatabaseWide(const DatabaseOptions& options) {
   // The store itself gets it going again, so that a test can tell when.
   wide.max_bgerror_resume_count = 0;
   wide.max_manifest_file_size = 1 << 20;
+  wide.manifest_preallocation_size = 64 << 10;
   wide.skip_stats_update_on_db_open = true;
   wide.stats_dump_period_sec = 0;
   wide.stats_persist_period_sec = 0;
@@ -77,7 +101,6 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Families(const DatabaseOptions& opt
   family.target_file_size_base = 4 * options.buffer_bytes;
   family.max_bytes_for_level_base = 16 * options.buffer_bytes;
   family.level_compaction_dynamic_level_bytes = true;
-  family.disable_auto_compactions = true;  // until StartCompactions
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (const char* name : kFamilyNames) families.emplace_back(name, family);
   return families;
@@ -148,6 +171,7 @@ void WriteSet::Erase(Family family, std::string_view key) {
 struct Database::Handle {
   std::filesystem::path folder;
   bool sync = true;
+  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(std::make_shared<CheckedTables>());
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   std::unique_ptr<rocksdb::DB> db;
   std::atomic<bool> failed{false};  // a write failed: the next one resumes first
@@ -208,7 +232,7 @@ Result<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& fo
   handle->folder = folder;
   handle->sync = options.sync;
   rocksdb::DB* db = nullptr;
-  const rocksdb::DBOptions wide = DatabaseWide(options);
+  const rocksdb::DBOptions wide = DatabaseWide(options, handle->env.get());
   const std::vector<rocksdb::ColumnFamilyDescriptor> families = Families(options);
   const rocksdb::Status status = options.read_only
                                      ? rocksdb::DB::OpenForReadOnly(wide, folder.string(), families, &handle->families, &db)
@@ -263,12 +287,6 @@ std::unique_ptr<Database::Cursor> Database::NewCursor(Family family, const Snaps
   options.fill_cache = false;
   return std::make_unique<RocksCursor>(
       handle_->folder, std::unique_ptr<rocksdb::Iterator>(handle_->db->NewIterator(options, handle_->of(family))));
-}
-
-Status Database::StartCompactions() {
-  const rocksdb::Status status = handle_->db->EnableAutoCompaction(handle_->families);
-  if (!status.ok()) return ErrorOf(handle_->folder, "compact", status);
-  return {};
 }
 
 Status Database::Flush() {

@@ -90,8 +90,6 @@ class Database {
   // `snapshot` null: as of now. The cursor borrows it.
   std::unique_ptr<Cursor> NewCursor(Family family, const Snapshot* snapshot) const;
 
-  // Tables are merged in the background from now on. Not before: the merge would stop at damage that is still to be found.
-  Status StartCompactions();
   // Everything to tables, so that the log is empty.
   Status Flush();
   uint64_t DiskBytes() const;

@@ -97,7 +97,7 @@ Status OpenAndInspect(const StoreOptions& options, StoreFolder& folder, OpenedDa
     Log(LogLevel::kWarning, fmt::format("store: {}: {} records set aside and {} missing since it was made",
                                         folder.path().string(), found.counters.set_aside, found.counters.missing));
   }
-  return opened.database->StartCompactions();
+  return {};
 }
 
 Result<std::unique_ptr<Store>> OpenForWriting(const StoreOptions& options) {
