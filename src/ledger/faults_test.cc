@@ -184,6 +184,7 @@ TEST(LedgerFaults, RotationKeepsTheChainAndDropsTheOldest) {
     }
     ASSERT_TRUE(ledger->Flush());
     EXPECT_GT(ledger->stats().rotations, 3u);
+    EXPECT_EQ(ledger->stats().files_dropped, ledger->stats().rotations - (round == 0 ? 2 : 0));
     EXPECT_EQ(ledger->stats().last_number, 200u * static_cast<uint64_t>(round + 1));
   }
   EXPECT_EQ(Rotated(options.path), (std::vector<uint32_t>{1, 2}));

@@ -73,6 +73,24 @@ TEST(VerifyLedger, LinesLostDoubledMovedAndInserted) {
   }
 }
 
+TEST(VerifyLedger, ALineOfAnotherLedger) {
+  const Folder folder;
+  const auto path = folder / "ledger.jsonl";
+  WriteLedger(path, 4);
+  auto other = Ledger::Open(OptionsFor(folder / "other.jsonl")).value();
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(other->Append(Reuse("somebody else", 7)));
+  ASSERT_TRUE(other->Flush());
+  const std::vector<std::string> foreign = LinesOf(ReadText(folder / "other.jsonl"));
+  const std::string good = ReadText(path);
+  for (size_t i = 0; i < 4; ++i) {
+    std::vector<std::string> lines = LinesOf(good);
+    lines[i] = foreign[i];
+    WriteText(path, TextOf(lines));
+    // Its number and its own hash fit. In the first place it is the next line that shows it.
+    EXPECT_EQ(FaultOf(Verified(path)), "wrong_prev ledger.jsonl:" + std::to_string(i == 0 ? 2 : i + 1));
+  }
+}
+
 TEST(VerifyLedger, CutAnywhere) {
   const Folder folder;
   const auto path = folder / "ledger.jsonl";
@@ -166,6 +184,7 @@ TEST(VerifyLedger, NamesWhatIsWrongWithALine) {
   EXPECT_THAT(changed(zeros, zeros.substr(2)), HasSubstr("missing_field: the field 'prev'"));
   EXPECT_THAT(changed("\"v\":1,", "\"v\": 1,"), HasSubstr("broken_json: it is not spelled"));
   EXPECT_THAT(changed("\"a\"", "\"\\u0061\""), HasSubstr("broken_json: it is not spelled"));
+  EXPECT_THAT(changed("\"v\":1,\"n\":1", "\"n\":1,\"v\":1"), HasSubstr("broken_json: it is not spelled"));
   EXPECT_THAT(changed("\"x\":1", "\"x\":1,\"x\":1"), HasSubstr("broken_json: it is not spelled"));
   EXPECT_THAT(changed("\"prev\"", "\"text\":\"hidden\",\"prev\""), HasSubstr("broken_json: it is not spelled"));
   EXPECT_THAT(changed("0.5", "0.50"), HasSubstr("broken_json: it is not spelled"));

@@ -165,10 +165,20 @@ TEST(NextAgentPredictor, TurnsOffWhenTheOrderCatchesUpAndNotBefore) {
 }
 
 TEST(NextAgentPredictor, FollowsAChange) {
-  NextAgentPredictor predictor = Make();
+  NextAgentPredictor predictor = Make({.order_max = 1});
   for (int i = 0; i < 1000; ++i) ObserveAll(predictor, "ab");
-  for (int i = 0; i < 100; ++i) ObserveAll(predictor, "aacb");
-  EXPECT_GT(predictor.score().hit_rate, 0.95);
+  for (int i = 0; i < 100; ++i) ObserveAll(predictor, "ac");
+  ObserveAll(predictor, "a");
+  EXPECT_EQ(FirstGuess(predictor), "c");  // a thousand "b" weigh no more than kCountMax
+}
+
+TEST(NextAgentPredictor, ADroppedAgentLeavesNothingToItsSuccessor) {
+  NextAgentPredictor predictor = Make({.order_max = 3, .agents_max = 4});
+  ObserveAll(predictor, "xyxyxyxya");
+  ObserveAll(predictor, std::string(20, 'b'));
+  ObserveAll(predictor, "z");  // takes the place of "x", after which "y" came
+  EXPECT_EQ(predictor.agents(), 4u);
+  EXPECT_EQ(FirstGuess(predictor), "b");
 }
 
 TEST(NextAgentPredictor, StaysWithinItsBounds) {
