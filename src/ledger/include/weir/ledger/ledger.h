@@ -60,7 +60,7 @@ struct LedgerStats {
   uint64_t refused = 0;         // decisions that Append() turned down for want of room or a failing disk
   uint64_t gaps = 0;            // lines of kind "gap"
   uint64_t repaired_bytes = 0;  // cut off by Open()
-  uint64_t rotations = 0;       //
+  uint64_t rotations = 0;       // files that were full and became FILE.1
   uint64_t files_dropped = 0;   // oldest files that rotation removed
   uint64_t write_failures = 0;  // write-outs that failed
   uint64_t buffered_bytes = 0;  // accepted, not yet in the file
