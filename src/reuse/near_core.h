@@ -2,20 +2,21 @@
 // The inside of a near index: documents, the distinct texts of their blocks, and the tables that find texts by hash.
 //
 // The owners of a text are a list through the documents: each document keeps its texts in ascending order, so the entry of
-// a neighbour is found by halving. Readers hold the gate shared; the writer prepares outside the gate, for nobody else
-// changes anything, and changes what readers see in short turns inside it.
+// a neighbour is found by halving. Readers walk tables and lists while one writer changes them; what leaves a table or a
+// list stays as it was, and is freed or used again only when all readers that were inside have left: Remove waits for them.
 
 #include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <span>
 
+#include "limbo.h"
 #include "metered_memory.h"
 #include "near_scan.h"
 #include "near_slab.h"
 #include "near_tables.h"
+#include "reader_gate.h"
 #include "weir/reuse/near_index.h"
-#include "writer_gate.h"
 
 namespace weir {
 
@@ -23,26 +24,48 @@ namespace internal {
 
 inline constexpr NearOwner kNoOwner = UINT32_MAX;
 
+// A release of first_owner, or of a next, pairs with the acquire of who walks along the list: the document of the owner
+// that it names was whole before.
 struct NearText {
-  uint64_t hash = 0;
-  NearOwner first_owner = kNoOwner;
-  uint32_t owners = 0;  // 0: reserved, not in the tables yet
+  uint64_t hash = 0;  // set before the text is in the tables
+  std::atomic<NearOwner> first_owner{kNoOwner};
+  uint32_t owners = 0;  // the writer's; 0: not in the tables, or not yet
+
+  void Reset() {}  // nobody owns it already
 };
 
-// One text of one document.
+// One text of one document. Copied only before readers see it.
 struct NearEntry {
   NearTextId text = 0;
   uint32_t block = 0;  // the first with these tokens
-  NearOwner next = kNoOwner;
-  NearOwner previous = kNoOwner;
+  std::atomic<NearOwner> next{kNoOwner};
+  NearOwner previous = kNoOwner;  // the writer's
+
+  NearEntry() = default;
+  NearEntry(NearTextId text_id, uint32_t first_block) : text(text_id), block(first_block) {}
+  NearEntry(const NearEntry& other) { *this = other; }
+  NearEntry& operator=(const NearEntry& other) {
+    text = other.text;
+    block = other.block;
+    next.store(other.next.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    previous = other.previous;
+    return *this;
+  }
 };
+static_assert(sizeof(NearEntry) == 16);
 
 struct NearDocument {
+  // Not while it comes or goes. Pairs with the acquire of who looks for one owner.
+  std::atomic<bool> shown{false};
+  uint32_t size = 0;  // entries
   const TokenId* tokens = nullptr;
   NearEntry* entries = nullptr;  // ascending by text
-  uint32_t size = 0;             // entries
-  bool shown = false;            // not while it comes or goes
 
+  void Reset() {
+    size = 0;
+    tokens = nullptr;
+    entries = nullptr;
+  }
   // REQUIRES: the text is here.
   NearEntry& EntryOf(NearTextId text) const { return *Place(text); }
   const NearEntry* Find(NearTextId text) const {
@@ -73,12 +96,12 @@ class NearIndex::Core {
 
  private:
   class Search;  // near_find.cc
+  enum Kind : uint32_t { kBlock, kHeads };
   struct Block {
     uint64_t hash;
     uint32_t block;
   };
 
-  auto KeepReadersOut() const { return std::unique_lock(gate_); }
   std::span<const TokenId> TokensOf(const TokenId* tokens, uint32_t block) const {
     return {tokens + size_t{block} * block_size_, block_size_};
   }
@@ -93,15 +116,18 @@ class NearIndex::Core {
   void Unlink(internal::NearEntry& entry) noexcept;
   void Forget(NearOwner owner, uint32_t linked) noexcept;
   void FitTables() noexcept;
+  static bool Release(void* core, internal::Retired& retired) noexcept;
   void Publish() noexcept;
 
   internal::MemoryMeter meter_;
-  mutable internal::WriterGate gate_;
+  mutable internal::ReaderGate gate_;
+  mutable std::mutex changing_;  // guards everything below; readers look at it through the gate
+  internal::Limbo limbo_;
   internal::NearTables tables_;
   internal::NearSlab<internal::NearText> texts_;
   internal::NearSlab<internal::NearDocument> documents_;
-  internal::NearScan scan_;
-  uint32_t block_size_;
+  const internal::NearScan scan_;
+  const uint32_t block_size_;
   uint64_t resize_not_before_ = 0;  // texts; after a refusal
 
   // The writer's own, and what everybody reads.

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <shared_mutex>
+#include <mutex>
 #include <tuple>
 
 #include "near_core.h"
@@ -13,6 +13,7 @@
 namespace weir {
 
 using internal::kNoOwner;
+using internal::kNoText;
 using internal::NearBucket;
 using internal::NearDocument;
 using internal::NearEntry;
@@ -31,59 +32,41 @@ bool IsFarther(const NearHit& x, const NearHit& y) { return x.distance < y.dista
 class NearIndex::Core::Search {
  public:
   Search(const Core& core, std::span<const TokenId> block, const NearFindOptions& options, NearMatches& matches)
-      : core_(core), block_(block), options_(options), matches_(matches), hash_(NearHash(block)) {
+      : core_(core), block_(block), options_(options), matches_(matches), hash_(NearHash(block)), limit_(options.radius) {
     for (uint32_t table = 0; table < kTables; ++table) {
       radius_[table] = NearTables::RadiusOf(table, options.radius);
     }
   }
 
   void Run() {
-    std::shared_lock inside(core_.gate_);
-    while (!TryRun(inside)) {
-    }
-    inside.unlock();
-    Finish();
-  }
-
- private:
-  static constexpr size_t kAhead = 12;                  // buckets asked for before the first of them is read
-  static constexpr uint64_t kTurn = uint64_t{1} << 17;  // candidates after which a waiting writer is let in
-
-  // False when the tables were exchanged meanwhile.
-  bool TryRun(std::shared_lock<internal::WriterGate>& inside) {
     matches_.hits.clear();
     matches_.holders.clear();
     matches_.tokens.clear();
     matches_.full = false;
     matches_.candidates = 0;
-    limit_ = options_.radius;
-    done_ = false;
-    uint64_t turn_over = kTurn;
-    const uint32_t bits = core_.tables_.bits();
-    for (uint32_t table = 0; table < kTables && !done_; ++table) {
-      if (matches_.candidates > turn_over && core_.gate_.IsWanted()) {
-        inside.unlock();
-        inside.lock();
-        if (core_.tables_.bits() != bits) return false;
-        turn_over = matches_.candidates + kTurn;
-      }
-      ReadTable(table, bits);
+    {
+      const internal::ReaderGate::Pass pass(core_.gate_);
+      heads_ = &core_.tables_.Now();
+      for (uint32_t table = 0; table < kTables && !done_; ++table) ReadTable(table);
     }
-    return true;
+    Finish();
   }
 
-  void ReadTable(uint32_t table, uint32_t bits) {
+ private:
+  static constexpr size_t kAhead = 12;  // buckets asked for before the first of them is read
+
+  void ReadTable(uint32_t table) {
     std::array<const NearBucket*, NearTables::kProbesMax> buckets;
     size_t count = 0;
-    const uint32_t key = core_.tables_.KeyOf(hash_, table);
+    const uint32_t key = heads_->KeyOf(hash_, table);
     for (int ones = 0; ones <= radius_[table]; ++ones) {
-      for (const uint16_t probe : NearTables::Probes(static_cast<uint32_t>(ones), bits)) {
-        const NearBucket* const bucket = core_.tables_.Bucket(table, key ^ probe);
+      for (const uint16_t probe : NearTables::Probes(static_cast<uint32_t>(ones), heads_->bits)) {
+        const NearBucket* const bucket = heads_->Bucket(table, key ^ probe);
         buckets[count] = bucket;
         count += bucket != nullptr ? 1 : 0;
       }
     }
-    const uint64_t usual_size = core_.texts_shown_.load(std::memory_order_relaxed) >> bits;
+    const uint64_t usual_size = core_.texts_shown_.load(std::memory_order_relaxed) >> heads_->bits;
     const size_t bytes = sizeof(NearBucket) + std::min<uint64_t>(usual_size, 128) * sizeof(uint32_t) + 48;
     for (size_t i = 0; i < std::min(kAhead, count); ++i) Prefetch(buckets[i], bytes);
     for (size_t i = 0; i < count && !done_; ++i) {
@@ -99,10 +82,16 @@ class NearIndex::Core::Search {
 
   void ReadBucket(uint32_t table, const NearBucket* bucket) {
     const uint32_t excerpt = NearTables::ExcerptOf(hash_, table);
-    for (; bucket != nullptr && !done_; bucket = bucket->next) {
-      matches_.candidates += bucket->size;
-      const uint32_t count = core_.scan_(bucket->excerpts(), bucket->size, excerpt, limit_, places_.data());
-      for (uint32_t i = 0; i < count && !done_; ++i) Consider(table, bucket->texts()[places_[i]]);
+    while (bucket != nullptr && !done_) {
+      // Pairs with the release in InsertOne: what is below the size is there.
+      const uint32_t size = bucket->size.load(std::memory_order_acquire);
+      matches_.candidates += size;
+      const uint32_t count = core_.scan_(bucket->excerpts(), size, excerpt, limit_, places_.data());
+      for (uint32_t i = 0; i < count && !done_; ++i) {
+        const NearTextId text = bucket->texts()[places_[i]].load(std::memory_order_relaxed);
+        if (text != kNoText) Consider(table, text);
+      }
+      bucket = bucket->next.load(std::memory_order_acquire);
     }
   }
 
@@ -111,8 +100,8 @@ class NearIndex::Core::Search {
     const uint64_t different = text.hash ^ hash_;
     const auto distance = static_cast<uint32_t>(std::popcount(different));
     if (distance > limit_) return;
-    for (uint32_t before = 0; before < table; ++before) {  // found there already
-      const uint32_t key = core_.tables_.KeyOf(different, before);
+    for (uint32_t before = 0; before < table; ++before) {  // found there already, or not here yet when this began
+      const uint32_t key = heads_->KeyOf(different, before);
       if (std::popcount(key) <= radius_[before]) return;
     }
     Take(id, text, distance);
@@ -123,19 +112,23 @@ class NearIndex::Core::Search {
     uint32_t count = 0;
     if (options_.only) {
       const NearOwner owner = *options_.only;
-      if (!core_.documents_.Holds(owner) || !core_.documents_[owner].shown || owner == options_.exclude) return {0, false};
-      const NearEntry* const entry = core_.documents_[owner].Find(id);
+      const NearDocument* const document = core_.documents_.Find(owner);
+      // Pairs with the release in AddOrThrow.
+      if (document == nullptr || !document->shown.load(std::memory_order_acquire) || owner == options_.exclude) {
+        return {0, false};
+      }
+      const NearEntry* const entry = document->Find(id);
       if (entry != nullptr) holders[count++] = {owner, entry->block};
       return {count, false};
     }
-    for (NearOwner owner = text.first_owner; owner != kNoOwner;) {
+    for (NearOwner owner = text.first_owner.load(std::memory_order_acquire); owner != kNoOwner;) {
       const NearDocument& document = core_.documents_[owner];
       const NearEntry& entry = document.EntryOf(id);
-      if (document.shown && owner != options_.exclude) {
+      if (document.shown.load(std::memory_order_relaxed) && owner != options_.exclude) {
         if (count == options_.holders_max) return {count, true};
         holders[count++] = {owner, entry.block};
       }
-      owner = entry.next;
+      owner = entry.next.load(std::memory_order_acquire);
     }
     return {count, false};
   }
@@ -197,8 +190,9 @@ class NearIndex::Core::Search {
   const NearFindOptions& options_;
   NearMatches& matches_;
   uint64_t hash_;
+  const NearTables::Heads* heads_ = nullptr;
   std::array<int, kTables> radius_{};  // of each table's substring; -1: not asked
-  uint32_t limit_ = 0;                 // farther ones cannot become hits any more
+  uint32_t limit_;                     // farther ones cannot become hits any more
   bool done_ = false;                  // nor can any
   std::array<uint32_t, NearBucket::kCapacityMax + 8> places_;
 };
@@ -218,7 +212,7 @@ Status NearIndex::Core::Find(std::span<const TokenId> block, const NearFindOptio
 }
 
 void NearIndex::Core::CheckInvariants() const {
-  std::shared_lock inside(gate_);
+  const std::lock_guard lock(changing_);
   uint64_t texts = 0;
   uint64_t owners_of_texts = 0;
   texts_.ForEach([&](NearTextId id) {
@@ -229,11 +223,11 @@ void NearIndex::Core::CheckInvariants() const {
     WEIR_CHECK(FindText(text.hash, TokensOf(id)) == id, "text {} is here twice", id);
     uint32_t owners = 0;
     NearOwner previous = kNoOwner;
-    for (NearOwner owner = text.first_owner; owner != kNoOwner; ++owners) {
+    for (NearOwner owner = text.first_owner.load(std::memory_order_relaxed); owner != kNoOwner; ++owners) {
       const NearEntry* const entry = documents_[owner].Find(id);
       WEIR_CHECK(entry != nullptr && entry->previous == previous, "owner {} of text {}", owner, id);
       WEIR_CHECK(std::ranges::equal(TokensOf(documents_[owner].tokens, entry->block), TokensOf(id)), "text {}", id);
-      previous = std::exchange(owner, entry->next);
+      previous = std::exchange(owner, entry->next.load(std::memory_order_relaxed));
     }
     WEIR_CHECK(owners == text.owners && owners > 0, "text {} has {} owners, not {}", id, owners, text.owners);
   });
@@ -251,19 +245,25 @@ void NearIndex::Core::CheckInvariants() const {
   });
   WEIR_CHECK(documents == owner_count_, "{} owners, not {}", documents, owner_count_);
   WEIR_CHECK(entries == entry_count_ && entries == owners_of_texts, "{} entries, not {}", entries, entry_count_);
+  const NearTables::Heads& heads = tables_.Now();
   for (uint32_t table = 0; table < kTables; ++table) {
     uint64_t listed = 0;
-    for (uint32_t key = 0; key < 1u << tables_.bits(); ++key) {
-      const NearBucket* const head = tables_.Bucket(table, key);
-      for (const NearBucket* bucket = head; bucket != nullptr; bucket = bucket->next) {
-        WEIR_CHECK(bucket->size > 0 && bucket->size <= bucket->capacity, "a bucket of {}", bucket->size);
-        WEIR_CHECK(bucket == head || bucket->size >= NearBucket::kCapacityMax, "room behind the first piece");
-        listed += bucket->size;
-        for (uint32_t i = 0; i < bucket->size; ++i) {
-          const uint64_t hash = texts_[bucket->texts()[i]].hash;
-          WEIR_CHECK(tables_.KeyOf(hash, table) == key, "text {} in bucket {}", bucket->texts()[i], key);
-          WEIR_CHECK(NearTables::ExcerptOf(hash, table) == bucket->excerpts()[i], "text {}", bucket->texts()[i]);
+    for (uint32_t key = 0; key < 1u << heads.bits; ++key) {
+      for (const NearBucket* bucket = heads.Bucket(table, key); bucket != nullptr;
+           bucket = bucket->next.load(std::memory_order_relaxed)) {
+        const uint32_t size = bucket->size.load(std::memory_order_relaxed);
+        WEIR_CHECK(bucket->live > 0 && size <= bucket->capacity, "a bucket of {}", size);
+        uint32_t live = 0;
+        for (uint32_t i = 0; i < size; ++i) {
+          const NearTextId text = bucket->texts()[i].load(std::memory_order_relaxed);
+          if (text == kNoText) continue;
+          ++live;
+          const uint64_t hash = texts_[text].hash;
+          WEIR_CHECK(heads.KeyOf(hash, table) == key, "text {} in bucket {}", text, key);
+          WEIR_CHECK(NearTables::ExcerptOf(hash, table) == bucket->excerpts()[i], "text {}", text);
         }
+        WEIR_CHECK(live == bucket->live, "{} live texts, counted {}", live, bucket->live);
+        listed += live;
       }
     }
     WEIR_CHECK(listed == texts, "table {} lists {} of {} texts", table, listed, texts);

@@ -11,6 +11,7 @@
 namespace weir {
 
 using internal::kNoOwner;
+using internal::kNoText;
 using internal::NearBucket;
 using internal::NearDocument;
 using internal::NearEntry;
@@ -25,8 +26,7 @@ constexpr uint32_t kBlockSizeMost = 1024;
 constexpr uint64_t kBytesMaxLeast = 4096;
 constexpr uint32_t kHitsMost = 65'536;
 constexpr uint32_t kHoldersMost = 4096;
-constexpr uint32_t kTurn = 16;  // texts that one turn inside the gate changes
-constexpr NearTextId kNoText = UINT32_MAX;
+constexpr uint32_t kAhead = 16;  // texts whose buckets are fetched before the first of them changes
 
 // Texts in a bucket at which the tables are doubled and halved.
 constexpr uint64_t kBucketMost = 16;
@@ -65,9 +65,10 @@ NearEntry* NearDocument::Place(NearTextId text) const {
 
 NearIndex::Core::Core(const NearOptions& options)
     : meter_(options.bytes_max),
-      tables_(meter_, NearTables::kBitsLeast),
-      texts_(meter_),
-      documents_(meter_),
+      limbo_(meter_, gate_, Release, this),
+      tables_(meter_, limbo_, kHeads),
+      texts_(meter_, limbo_),
+      documents_(meter_, limbo_),
       scan_(options.portable_only ? internal::NearScanPortable : internal::FastestNearScan()),
       block_size_(options.block_size) {
   meter_.Adopt(this);
@@ -78,8 +79,18 @@ NearIndex::Core::~Core() {
   documents_.ForEach([&](NearOwner owner) { meter_.Free(documents_[owner].entries); });
 }
 
+bool NearIndex::Core::Release(void* core, internal::Retired& retired) noexcept {
+  internal::MemoryMeter& meter = static_cast<Core*>(core)->meter_;
+  if (retired.kind == kHeads) {
+    NearTables::FreeHeads(meter, reinterpret_cast<NearTables::Heads*>(retired.what));
+  } else {
+    meter.Free(reinterpret_cast<void*>(retired.what));
+  }
+  return true;
+}
+
 std::span<const TokenId> NearIndex::Core::TokensOf(NearTextId text) const {
-  const NearDocument& document = documents_[texts_[text].first_owner];
+  const NearDocument& document = documents_[texts_[text].first_owner.load(std::memory_order_relaxed)];
   return TokensOf(document.tokens, document.EntryOf(text).block);
 }
 
@@ -101,13 +112,17 @@ std::vector<NearIndex::Core::Block> NearIndex::Core::DistinctBlocks(std::span<co
   return blocks;
 }
 
+// For the writer.
 NearTextId NearIndex::Core::FindText(uint64_t hash, std::span<const TokenId> tokens) const {
   const uint32_t excerpt = NearTables::ExcerptOf(hash, 0);
-  const NearBucket* bucket = tables_.Bucket(0, tables_.KeyOf(hash, 0));
-  for (; bucket != nullptr; bucket = bucket->next) {
-    for (uint32_t i = 0; i < bucket->size; ++i) {
-      const NearTextId text = bucket->texts()[i];
-      if (bucket->excerpts()[i] != excerpt || texts_[text].hash != hash) continue;
+  const NearTables::Heads& heads = tables_.Now();
+  const NearBucket* bucket = heads.Bucket(0, heads.KeyOf(hash, 0));
+  for (; bucket != nullptr; bucket = bucket->next.load(std::memory_order_relaxed)) {
+    const uint32_t size = bucket->size.load(std::memory_order_relaxed);
+    for (uint32_t i = 0; i < size; ++i) {
+      if (bucket->excerpts()[i] != excerpt) continue;
+      const NearTextId text = bucket->texts()[i].load(std::memory_order_relaxed);
+      if (text == kNoText || texts_[text].hash != hash) continue;
       if (std::ranges::equal(TokensOf(text), tokens)) return text;
     }
   }
@@ -116,25 +131,19 @@ NearTextId NearIndex::Core::FindText(uint64_t hash, std::span<const TokenId> tok
 
 // Entries of the document for `blocks`; a text that is new gets an id.
 void NearIndex::Core::ResolveTexts(NearDocument& document, std::span<const Block> blocks) {
-  const auto exclude = [&] { return KeepReadersOut(); };
   for (const Block& block : blocks) {
-    NearEntry entry;
-    entry.block = block.block;
-    entry.text = FindText(block.hash, TokensOf(document.tokens, block.block));
-    if (entry.text == kNoText) {
-      entry.text = texts_.FreeId();
-      if (entry.text == kNoText) throw std::bad_alloc();
-      texts_.ReserveDirectory(entry.text, exclude);
-      const auto readers_out = KeepReadersOut();
-      texts_.Make(entry.text).hash = block.hash;
+    NearTextId text = FindText(block.hash, TokensOf(document.tokens, block.block));
+    if (text == kNoText) {
+      text = texts_.FreeId();
+      if (text == kNoText) throw std::bad_alloc();
+      texts_.Make(text).hash = block.hash;
     }
-    document.entries[document.size++] = entry;
+    new (&document.entries[document.size++]) NearEntry(text, block.block);
   }
   std::sort(document.entries, document.entries + document.size,
             [](const NearEntry& x, const NearEntry& y) { return x.text < y.text; });
 }
 
-// Before a turn over these entries.
 void NearIndex::Core::Prefetch(const NearDocument& document, uint32_t begin, uint32_t end) const {
   for (uint32_t at = begin; at < end; ++at) {
     const NearText& text = texts_[document.entries[at].text];
@@ -142,97 +151,84 @@ void NearIndex::Core::Prefetch(const NearDocument& document, uint32_t begin, uin
   }
 }
 
+// At the head of the list: a reader sees the list with it or without it. Throws std::bad_alloc; nothing has changed then.
 void NearIndex::Core::Link(NearOwner owner, NearEntry& entry) {
   NearText& text = texts_[entry.text];
+  const NearOwner next = text.first_owner.load(std::memory_order_relaxed);
   if (text.owners == 0) {
-    tables_.Insert(text.hash, entry.text);
+    tables_.Insert(text.hash, entry.text);  // nobody's for a moment: a reader passes over it
     ++text_count_;
   } else {
-    documents_[text.first_owner].EntryOf(entry.text).previous = owner;
+    documents_[next].EntryOf(entry.text).previous = owner;
   }
-  entry.next = std::exchange(text.first_owner, owner);
+  entry.next.store(next, std::memory_order_relaxed);
+  text.first_owner.store(owner, std::memory_order_release);
   ++text.owners;
   ++entry_count_;
 }
 
+// The entry keeps its way on, for readers that stand on it: what it leads to goes no sooner than they, for a removal ends
+// when all of them have left.
 void NearIndex::Core::Unlink(NearEntry& entry) noexcept {
   NearText& text = texts_[entry.text];
-  if (entry.next != kNoOwner) documents_[entry.next].EntryOf(entry.text).previous = entry.previous;
+  const NearOwner next = entry.next.load(std::memory_order_relaxed);
+  if (next != kNoOwner) documents_[next].EntryOf(entry.text).previous = entry.previous;
   if (entry.previous != kNoOwner) {
-    documents_[entry.previous].EntryOf(entry.text).next = entry.next;
+    documents_[entry.previous].EntryOf(entry.text).next.store(next, std::memory_order_release);
   } else {
-    text.first_owner = entry.next;
+    text.first_owner.store(next, std::memory_order_release);
   }
   --entry_count_;
   if (--text.owners > 0) return;
   tables_.Erase(text.hash, entry.text);
-  texts_.Free(entry.text);
   --text_count_;
 }
 
 void NearIndex::Core::AddOrThrow(NearOwner owner, std::span<const TokenId> tokens, uint32_t& linked) {
   const std::vector<Block> blocks = DistinctBlocks(tokens);
-  documents_.ReserveDirectory(owner, [&] { return KeepReadersOut(); });
-  {
-    const auto readers_out = KeepReadersOut();
-    documents_.Make(owner).tokens = tokens.data();
-  }
-  NearDocument& document = documents_[owner];
+  NearDocument& document = documents_.Make(owner);
+  document.tokens = tokens.data();
   if (!blocks.empty()) document.entries = static_cast<NearEntry*>(meter_.Allocate(blocks.size() * sizeof(NearEntry)));
   ResolveTexts(document, blocks);
   while (linked < document.size) {
-    const uint32_t end = std::min(document.size, linked + kTurn);
+    const uint32_t end = std::min(document.size, linked + kAhead);
     Prefetch(document, linked, end);
-    const auto readers_out = KeepReadersOut();
     for (; linked < end; ++linked) Link(owner, document.entries[linked]);
   }
-  const auto readers_out = KeepReadersOut();
-  document.shown = true;
+  document.shown.store(true, std::memory_order_release);
 }
 
-// Takes a document away of whose entries the first `linked` are in the lists.
+// Takes a document away of whose entries the first `linked` are in the lists. When it returns, nobody looks at the tokens.
 void NearIndex::Core::Forget(NearOwner owner, uint32_t linked) noexcept {
   NearDocument& document = documents_[owner];
-  {
-    const auto readers_out = KeepReadersOut();
-    document.shown = false;
-  }
-  for (uint32_t at = 0; at < document.size;) {
-    const uint32_t end = std::min(document.size, at + kTurn);
+  document.shown.store(false, std::memory_order_release);
+  for (uint32_t at = 0; at < linked;) {
+    const uint32_t end = std::min(linked, at + kAhead);
     Prefetch(document, at, end);
-    const auto readers_out = KeepReadersOut();
-    for (; at < end; ++at) {
-      NearEntry& entry = document.entries[at];
-      if (at < linked) {
-        Unlink(entry);
-      } else if (texts_[entry.text].owners == 0) {
-        texts_.Free(entry.text);
-      }
-    }
+    for (; at < end; ++at) Unlink(document.entries[at]);
   }
-  NearEntry* const entries = document.entries;
-  {
-    const auto readers_out = KeepReadersOut();
-    documents_.Free(owner);
+  // Whatever was unlinked may be freed or used again when all who may have come by it have left, and no sooner.
+  limbo_.Retire(0, kBlock, 0);
+  limbo_.WaitForAll();
+  for (uint32_t at = 0; at < document.size; ++at) {
+    const NearTextId text = document.entries[at].text;
+    if (texts_[text].owners == 0) texts_.Free(text);
   }
-  meter_.Free(entries);
-  texts_.ShrinkDirectory([&] { return KeepReadersOut(); });
-  documents_.ShrinkDirectory([&] { return KeepReadersOut(); });
+  meter_.Free(document.entries);
+  documents_.Free(owner);
+  texts_.ShrinkDirectory();
+  documents_.ShrinkDirectory();
 }
 
-// Tables of another size are made aside from the texts; readers go on with the old ones until the exchange.
+// Tables of another size are made aside from the texts; readers go on with the old ones.
 void NearIndex::Core::FitTables() noexcept {
   uint32_t bits = tables_.bits();
   while (bits < NearTables::kWidth && text_count_ > kBucketMost << bits) ++bits;
   while (bits > NearTables::kBitsLeast && text_count_ < kBucketLeast << bits) --bits;
   if (bits == tables_.bits() || (bits > tables_.bits() && text_count_ < resize_not_before_)) return;
   try {
-    NearTables fresh(meter_, bits);
-    texts_.ForEach([&](NearTextId text) { fresh.Insert(texts_[text].hash, text); });
-    {
-      const auto readers_out = KeepReadersOut();
-      tables_.Swap(fresh);
-    }
+    tables_.Resize(bits, text_count_,
+                   [&](const auto& insert) { texts_.ForEach([&](NearTextId text) { insert(texts_[text].hash, text); }); });
     resize_not_before_ = 0;
   } catch (const std::bad_alloc&) {  // slower, not wrong
     resize_not_before_ = text_count_ + text_count_ / 4;
@@ -251,6 +247,7 @@ Status NearIndex::Core::Add(NearOwner owner, std::span<const TokenId> tokens) {
     return InvalidArgument(fmt::format("owner {} is not below {}", owner, kNearOwnersMax), "use small, dense ids");
   }
   if (tokens.size() > INT32_MAX) return InvalidArgument(fmt::format("a document of {} tokens", tokens.size()));
+  const std::lock_guard lock(changing_);
   if (documents_.Holds(owner)) {
     return Error{ErrorCode::kAlreadyExists, fmt::format("owner {} is in the near index", owner), ""};
   }
@@ -259,20 +256,24 @@ Status NearIndex::Core::Add(NearOwner owner, std::span<const TokenId> tokens) {
     AddOrThrow(owner, tokens, linked);
   } catch (const std::bad_alloc&) {
     if (documents_.Holds(owner)) Forget(owner, linked);
+    limbo_.Collect();
     Publish();
     return Refused();
   }
   ++owner_count_;
   FitTables();
+  limbo_.Collect();
   Publish();
   return {};
 }
 
 bool NearIndex::Core::Remove(NearOwner owner) {
+  const std::lock_guard lock(changing_);
   if (!documents_.Holds(owner)) return false;
   Forget(owner, documents_[owner].size);
   --owner_count_;
   FitTables();
+  limbo_.Collect();
   Publish();
   return true;
 }

@@ -5,51 +5,16 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <shared_mutex>
 #include <thread>
 #include <vector>
 
 #include "weir/base/random.h"
 #include "weir/reuse/near_index.h"
-#include "writer_gate.h"
 
 namespace weir {
 namespace {
 
 using Tokens = std::vector<TokenId>;
-
-TEST(WriterGate, ReadersSeeWholeTurnsAndNobodyStarves) {
-  internal::WriterGate gate;
-  uint64_t first = 0;
-  uint64_t second = 0;
-  std::atomic<bool> stop = false;
-  std::atomic<uint64_t> reads = 0;
-  std::atomic<bool> torn = false;
-  const auto read = [&] {
-    while (!stop.load(std::memory_order_relaxed)) {
-      const std::shared_lock inside(gate);
-      if (first != second) torn = true;
-      reads.fetch_add(1, std::memory_order_relaxed);
-    }
-  };
-  const auto write = [&] {
-    for (int i = 0; i < 3000; ++i) {
-      const std::unique_lock alone(gate);
-      ++first;
-      ++second;
-    }
-  };
-  std::vector<std::thread> readers;
-  for (int i = 0; i < 3; ++i) readers.emplace_back(read);
-  std::thread other_writer(write);
-  write();
-  other_writer.join();
-  stop = true;
-  for (std::thread& reader : readers) reader.join();
-  EXPECT_FALSE(torn);
-  EXPECT_EQ(first, 6000u);
-  EXPECT_GT(reads.load(), 0u);
-}
 
 TEST(NearIndex, AnswersStayTrueBesideAWriter) {
   constexpr uint32_t kLasting = 8;

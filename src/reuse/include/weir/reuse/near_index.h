@@ -15,13 +15,15 @@
 // Only full blocks count; a partial tail is dropped. What a look-up costs grows slower than the texts up to a million (the
 // tables grow with them) and in proportion beyond.
 //
-// Thread rule: every const member may run in any number of threads beside one writer; Add and Remove one at a time (the
-// caller's turn). A reader waits for a writer at most for the insertion of 16 texts, some ten microseconds, never for a
-// whole document. Find gives everything near that was here before it began and stays; of a document that comes or goes
-// meanwhile it may give some.
-// Memory: about 60 bytes a distinct text and 16 for each owner of it, in pieces of at most 8 KiB beside the directories;
+// Thread rule: any member from any thread. Find and the counts never wait for a writer, whatever it does (growth included):
+// they hold no lock; Add and Remove take turns, and CheckInvariants with them. Find gives everything near that was here
+// before it began and stays; of a document that comes or goes meanwhile it may give some. Remove returns when nobody looks
+// at the document any more: it waits for the Finds that run, and so does an Add that is refused. Moving or destroying the
+// index needs it to itself.
+// Memory: about 70 bytes a distinct text and 16 for each owner of it, in pieces of at most 8 KiB beside the directories;
 // growth of the directories keeps both of them for its duration. Bounded by NearOptions::bytes_max; bytes() is exactly
-// what the allocator handed out, and removing everything returns everything.
+// what the allocator handed out, and removing everything returns everything. What Finds that run may still look at is freed
+// when they have ended, and counts until then (8 MiB at most, but for tables that were replaced as a whole).
 
 #include <cstdint>
 #include <memory>
