@@ -2,21 +2,30 @@
 //
 // What it needs for good is allocated here, in an order in which each step may fail, because its own constructor and
 // resizeIndex leak or leave it broken when memory is refused. What it asks malloc for by itself (links of the upper
-// levels) comes from operator new, so that one allocator counts and refuses everything.
+// levels) comes from operator new, so that one allocator counts and refuses everything. Its locks, two for each node, are
+// empty: a graph belongs to one thread.
 
 #include "vector_linker.h"
 
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <utility>
 
 #define NO_MANUAL_VECTORIZATION  // the distance is ours
+// What the code of that namespace finds before the C and C++ libraries' own.
 namespace hnswlib {
-// Found before those of the C library by the code of this namespace.
 inline void* malloc(size_t size) { return ::operator new(size, std::nothrow); }
 inline void free(void* block) { ::operator delete(block); }
+namespace std {
+using namespace ::std;
+struct mutex {
+  void lock() {}
+  void unlock() {}
+};
+}  // namespace std
 }  // namespace hnswlib
 #include <hnswlib/hnswlib.h>
 
@@ -26,6 +35,7 @@ namespace {
 
 using hnswlib::labeltype;
 using hnswlib::linklistsizeint;
+using Lock = hnswlib::std::mutex;
 using hnswlib::tableint;
 
 struct Space {
@@ -102,7 +112,7 @@ class VectorLinker::Graph : public hnswlib::HierarchicalNSW<float> {
   void Reserve() {
     if (cur_element_count < max_elements_) return;
     const size_t capacity = max_elements_ + max_elements_ / 8 + 64;
-    meter_.Admit((size_data_per_element_ + sizeof(char*) + sizeof(int) + 2 * sizeof(std::mutex)) * capacity);
+    meter_.Admit((size_data_per_element_ + sizeof(char*) + sizeof(int) + 2 * sizeof(Lock)) * capacity);
     // The vectors' memory is counted when they have it; whatever throws leaves a graph that is as large as before.
     Resize(element_levels_, capacity);
     Exchange(link_list_locks_, capacity);
@@ -139,8 +149,8 @@ class VectorLinker::Graph : public hnswlib::HierarchicalNSW<float> {
     items.swap(larger);
     meter_.Adopt(items.data());
   }
-  void Exchange(std::vector<std::mutex>& locks, size_t count) {
-    std::vector<std::mutex> larger(count);
+  void Exchange(std::vector<Lock>& locks, size_t count) {
+    std::vector<Lock> larger(count);
     meter_.Disown(locks.data());
     locks.swap(larger);
     meter_.Adopt(locks.data());

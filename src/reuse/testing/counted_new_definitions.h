@@ -56,6 +56,10 @@ void* operator new(size_t size, const std::nothrow_t&) noexcept {
     return nullptr;
   }
 }
+// Sanitizers have array forms of their own.
+void* operator new[](size_t size) { return weir::testing::Give(size, 0); }
+void operator delete[](void* block) noexcept { weir::testing::Take(block); }
+void operator delete[](void* block, size_t) noexcept { weir::testing::Take(block); }
 void operator delete(void* block) noexcept { weir::testing::Take(block); }
 void operator delete(void* block, const std::nothrow_t&) noexcept { weir::testing::Take(block); }
 void operator delete(void* block, size_t) noexcept { weir::testing::Take(block); }

@@ -23,7 +23,7 @@
 // so up to two insertions over time. An index of at most flat_max vectors is compacted at once, an empty one is freed.
 // Memory: beside 4 bytes a dimension about 500 bytes a vector and 100 an owner; 400 more while a new graph grows.
 // Bounded by bytes_max; bytes() is what the allocator handed out, but for what an insertion needs for its duration and some
-// blocks of hnswlib's that are counted by their usual size (they differ by less than 100 bytes).
+// blocks of hnswlib's that are counted by their usual size (a few hundred bytes at most).
 
 #include <cstdint>
 #include <memory>
