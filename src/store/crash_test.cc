@@ -13,6 +13,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -20,6 +22,7 @@
 
 #include "store_cases.h"
 #include "temporary_folder.h"
+#include "weir/base/log.h"
 #include "weir/store/store.h"
 
 extern char** environ;
@@ -56,14 +59,14 @@ StoreOptions OptionsFor(const std::filesystem::path& folder) {
   return {.folder = folder, .buffer_bytes = 64 << 10};  // tables are written and merged every few batches
 }
 
-// What the child does instead of running tests.
+// What the child does instead of running tests. Seed 0: it only opens the store.
 [[noreturn]] void RunChild(const char* folder, uint64_t seed) {
   auto opened = OpenStore(OptionsFor(folder));
   if (!opened) ::_exit(2);
   {
     const std::unique_ptr<Store> store = *std::move(opened);
     std::vector<std::thread> threads;
-    for (uint64_t thread = 0; thread < kThreads; ++thread) {
+    for (uint64_t thread = 0; seed != 0 && thread < kThreads; ++thread) {
       threads.emplace_back([&, thread] {
         for (uint64_t i = 0; i < kBatchesMax; ++i) {
           if (!store->Apply(BatchOf(seed, thread, i))) ::_exit(3);
@@ -192,6 +195,65 @@ TEST(StoreCrash, KillsLoseNothingThatWasAcknowledged) {
   std::printf("seed %lu: %d kills, %lu batches acknowledged, %lu found that were on their way\n", seed, rounds, batches,
               on_their_way);
   EXPECT_GT(batches, 100u) << "the kills came too early to prove anything";
+}
+
+// The largest table of the database, with a byte changed in its middle.
+void Damage(const std::filesystem::path& database) {
+  std::filesystem::path largest;
+  for (const auto& entry : std::filesystem::directory_iterator(database)) {
+    if (entry.path().extension() != ".sst") continue;
+    if (largest.empty() || entry.file_size() > std::filesystem::file_size(largest)) largest = entry.path();
+  }
+  std::fstream file(largest, std::ios::in | std::ios::out | std::ios::binary);
+  const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(largest) / 2);
+  file.seekg(middle);
+  const char byte = static_cast<char>(file.get() ^ 1);
+  file.seekp(middle);
+  file.put(byte);
+}
+
+TEST(StoreCrash, KillsDuringARepairLoseNothingMore) {
+  const uint64_t seed = testing::TestSeed();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Random random(seed);
+  const testing::TemporaryFolder folder;
+  const std::filesystem::path damaged = folder.path() / "damaged";
+  StoreModel model;
+  {
+    const auto store = Opened({.folder = damaged});
+    for (uint64_t i = 0; i < 150; ++i) {
+      StoreBatch batch;
+      batch.Put(StoreTable::kContext, {i, i}, RandomBytes(random, 20000));
+      ASSERT_TRUE(store->Apply(batch));
+      ApplyTo(model, batch);
+    }
+  }
+  std::filesystem::remove(damaged / "seal");
+  Damage(damaged / "db");
+  SetLogLevel(LogLevel::kOff);
+  int replaced = 0, rounds = testing::kSanitized ? 5 : 40;
+  for (int round = 0; round < rounds && !::testing::Test::HasFailure(); ++round) {
+    const StoreOptions options{.folder = folder.path() / "store"};
+    std::filesystem::remove_all(options.folder);
+    std::filesystem::copy(damaged, options.folder, std::filesystem::copy_options::recursive);
+    std::vector<uint64_t> acknowledged(kThreads);
+    {
+      // Killed between the start of the process and well after the repair; the pipe stays silent, or ends.
+      Child child(options.folder, 0);
+      child.KillAfter(1, std::chrono::microseconds(1 + random.Below(200000)), acknowledged);
+    }
+    replaced += std::filesystem::exists(options.folder / "aside-1") ? 1 : 0;
+    const auto store = Opened(options);
+    ASSERT_NE(store, nullptr);
+    const StoreModel contents = ContentsOf(*store);
+    EXPECT_EQ(contents.size(), model.size() - 1);
+    for (const auto& [key, bytes] : contents) EXPECT_TRUE(model.at(key) == bytes);
+    EXPECT_EQ(store->stats().missing, 1u);
+    EXPECT_EQ(store->stats().salvages, 1u);
+    EXPECT_EQ(store->stats().aside_folders, 1u);
+  }
+  SetLogLevel(LogLevel::kWarning);
+  std::printf("seed %lu: %d kills, %d after the damaged database was moved aside\n", seed, rounds, replaced);
 }
 
 }  // namespace

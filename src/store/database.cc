@@ -6,6 +6,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -33,6 +34,19 @@ class ErrorLog final : public rocksdb::Logger {
     const int length = std::vsnprintf(line.data(), line.size(), format, values);
     if (length > 0) Log(LogLevel::kWarning, fmt::format("store: {}", line.data()));
   }
+};
+
+// After a full disk RocksDB looks for room every few seconds, and is busy meanwhile. Here it does not: the next write
+// resumes, also when what failed was work in the background, without which writes would soon wait for ever.
+class ResumedByWrites final : public rocksdb::EventListener {
+ public:
+  // `failed` is set when something failed.
+  explicit ResumedByWrites(std::shared_ptr<std::atomic<bool>> failed) : failed_(std::move(failed)) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status*) override { *failed_ = true; }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* resume) override { *resume = false; }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> failed_;
 };
 
 // The file system, but for tables whose end is damaged: those do not open.
@@ -72,7 +86,6 @@ rocksdb::DBOptions DatabaseWide(const DatabaseOptions& options, rocksdb::Env* en
                                              : rocksdb::WALRecoveryMode::kAbsoluteConsistency;
   // The store flushes before it closes, and says so in its seal.
   wide.avoid_flush_during_shutdown = true;
-  // The store itself gets it going again, so that a test can tell when.
   wide.max_bgerror_resume_count = 0;
   wide.max_manifest_file_size = 1 << 20;
   wide.manifest_preallocation_size = 64 << 10;
@@ -174,9 +187,16 @@ struct Database::Handle {
   std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(std::make_shared<CheckedTables>());
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   std::unique_ptr<rocksdb::DB> db;
-  std::atomic<bool> failed{false};  // a write failed: the next one resumes first
+  // Something failed: the next write resumes first. RocksDB shares it.
+  std::shared_ptr<std::atomic<bool>> failed = std::make_shared<std::atomic<bool>>(false);
 
   rocksdb::ColumnFamilyHandle* of(Family family) const { return families[static_cast<size_t>(family)]; }
+  Error Failed(std::string_view action, const rocksdb::Status& status) const {
+    *failed = true;
+    Error error = ErrorOf(folder, action, status);
+    if (status.severity() >= rocksdb::Status::kFatalError) error.hint = "open the store again when the disk is in order";
+    return error;
+  }
   ~Handle() {
     if (db == nullptr) return;
     for (rocksdb::ColumnFamilyHandle* family : families) (void)db->DestroyColumnFamilyHandle(family);
@@ -232,7 +252,8 @@ Result<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& fo
   handle->folder = folder;
   handle->sync = options.sync;
   rocksdb::DB* db = nullptr;
-  const rocksdb::DBOptions wide = DatabaseWide(options, handle->env.get());
+  rocksdb::DBOptions wide = DatabaseWide(options, handle->env.get());
+  wide.listeners.push_back(std::make_shared<ResumedByWrites>(handle->failed));
   const std::vector<rocksdb::ColumnFamilyDescriptor> families = Families(options);
   const rocksdb::Status status = options.read_only
                                      ? rocksdb::DB::OpenForReadOnly(wide, folder.string(), families, &handle->families, &db)
@@ -247,19 +268,16 @@ Result<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& fo
 }
 
 Status Database::Write(WriteSet& changes) {
-  if (handle_->failed.load(std::memory_order_relaxed)) {
+  // Cleared before it is tried, so that what fails meanwhile is not forgotten.
+  if (handle_->failed->exchange(false)) {
     const rocksdb::Status resumed = handle_->db->Resume();
-    if (!resumed.ok()) return ErrorOf(handle_->folder, "go on writing to", resumed);
-    handle_->failed.store(false, std::memory_order_relaxed);
+    if (!resumed.ok()) return handle_->Failed("go on writing to", resumed);
   }
   rocksdb::WriteOptions options;
   options.sync = handle_->sync;
   const rocksdb::Status status = handle_->db->Write(options, &changes.batch_->batch);
-  if (status.ok()) return {};
-  handle_->failed.store(true, std::memory_order_relaxed);
-  Error error = ErrorOf(handle_->folder, "write to", status);
-  if (status.severity() >= rocksdb::Status::kFatalError) error.hint = "open the store again when the disk is in order";
-  return error;
+  if (!status.ok()) return handle_->Failed("write to", status);
+  return {};
 }
 
 Result<Read> Database::Get(Family family, std::string_view key, const Snapshot* snapshot) const {

@@ -111,7 +111,7 @@ class Store {
   // may still be there, whole, when the store is next opened. An empty batch succeeds.
   //   invalid_argument  a record larger than kStoreRecordBytesMax, or a store opened read_only
   //   exhausted         bytes_max would be exceeded, or the disk is full; the store goes on when there is room again
-  //   unavailable       the disk failed; the message says whether the store must be opened again
+  //   unavailable       the disk failed; the hint says whether the store must be opened again
   //   corrupt           damage was met; the store must be opened again, which repairs it
   virtual Status Apply(const StoreBatch& batch) = 0;
 
@@ -145,7 +145,8 @@ struct StoreOptions {
 // that would stop it later is replaced by what is intact in it, and kept as aside-N), at the speed of reading once.
 //   invalid_argument  options, or a folder that holds something else than a store
 //   unsupported       made by a newer Weir
-//   unavailable       locked by another process, no permission, a disk that is full or failing
+//   unavailable       locked by another process (the message names the lock), no permission, a failing disk
+//   exhausted         the disk is full
 //   not_found         read_only, and there is no store
 //   corrupt           damage for which records that were acknowledged could be lost silently; nothing is changed
 Result<std::unique_ptr<Store>> OpenStore(const StoreOptions& options);
