@@ -15,6 +15,8 @@ std::span<const Bench> AllBenches() {
       Bench{"pool-hit-ratio", "hit ratios of the pool's policies on a cache trace, beside LRU, ARC and S3-FIFO",
             BenchPoolHitRatio},
       Bench{"prompts", "reading 1,000 prompt files into contexts, and rendering chat requests", BenchPrompts},
+      Bench{"registry", "the context registry: N agents in a store on disk, asked, restarted; or scale, or churn",
+            BenchRegistryRoom},
       Bench{"share", "the whole of weir share over 1,000 files of about 2,000 tokens", BenchShare},
       Bench{"spans", "common spans of all pairs: 50 documents of 20k tokens, and repetitive texts", BenchSpans},
       Bench{"tokenize", "tokenizing a folder of text files, MB/s on one thread, cold, warm and unseen", BenchTokenize},

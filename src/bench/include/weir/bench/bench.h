@@ -64,6 +64,7 @@ Status BenchNear(const BenchOptions& options, const BenchSink& sink);
 Status BenchPool(const BenchOptions& options, const BenchSink& sink);
 Status BenchPoolHitRatio(const BenchOptions& options, const BenchSink& sink);
 Status BenchPrompts(const BenchOptions& options, const BenchSink& sink);
+Status BenchRegistryRoom(const BenchOptions& options, const BenchSink& sink);
 Status BenchShare(const BenchOptions& options, const BenchSink& sink);
 Status BenchSpans(const BenchOptions& options, const BenchSink& sink);
 Status BenchVectors(const BenchOptions& options, const BenchSink& sink);
