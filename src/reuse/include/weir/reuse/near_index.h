@@ -20,7 +20,7 @@
 // before it began and stays; of a document that comes or goes meanwhile it may give some. Remove returns when nobody looks
 // at the document any more: it waits for the Finds that run, and so does an Add that is refused. Moving or destroying the
 // index needs it to itself.
-// Memory: about 70 bytes a distinct text and 16 for each owner of it, in pieces of at most 8 KiB beside the directories;
+// Memory: about 63 bytes a distinct text and 16 for each owner of it, in pieces of at most 8 KiB beside the directories;
 // growth of the directories keeps both of them for its duration. Bounded by NearOptions::bytes_max; bytes() is exactly
 // what the allocator handed out, and removing everything returns everything. What Finds that run may still look at is freed
 // when they have ended, and counts until then (8 MiB at most, but for tables that were replaced as a whole).

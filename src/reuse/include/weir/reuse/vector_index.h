@@ -21,7 +21,7 @@
 // Cost: Add links one vector. When vectors that nobody owns outnumber half of the others, a new graph is made of the live
 // ones, four at each Add or Remove, and takes the old one's place; only then does their memory come back. A removal costs
 // so up to two insertions over time. An index of at most flat_max vectors is compacted at once, an empty one is freed.
-// Memory: beside 4 bytes a dimension about 500 bytes a vector and 100 an owner; 400 more while a new graph grows.
+// Memory: beside 4 bytes a dimension about 430 bytes a vector and 100 an owner; 330 more while a new graph grows.
 // Bounded by bytes_max; bytes() is what the allocator handed out, but for what an insertion needs for its duration and some
 // blocks of hnswlib's that are counted by their usual size (a few hundred bytes at most).
 
