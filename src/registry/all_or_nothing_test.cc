@@ -363,42 +363,5 @@ TEST_F(AllOrNothing, WhenThereAreTooManyContexts) {
   EXPECT_TRUE(registry.Register(Whole("e", 5)));
 }
 
-// An encoder that fails on a word.
-class FailingTokenizer final : public Tokenizer {
- public:
-  const std::string& fingerprint() const override { return bytes_.fingerprint(); }
-  uint32_t vocab_size() const override { return bytes_.vocab_size(); }
-  Result<std::string> Decode(std::span<const TokenId> ids) const override { return bytes_.Decode(ids); }
-  std::optional<TokenId> IdOf(std::string_view token) const override { return bytes_.IdOf(token); }
-  std::unique_ptr<Encoder> NewEncoder() const override { return std::make_unique<FailingEncoder>(bytes_.NewEncoder()); }
-
- private:
-  class FailingEncoder final : public Encoder {
-   public:
-    explicit FailingEncoder(std::unique_ptr<Encoder> encoder) : encoder_(std::move(encoder)) {}
-    Status Encode(std::string_view text, const EncodeOptions& options, Encoding& out) override {
-      if (text.find("unencodable") != std::string_view::npos) return InvalidArgument("no tokens for that");
-      return encoder_->Encode(text, options, out);
-    }
-
-   private:
-    std::unique_ptr<Encoder> encoder_;
-  };
-  testing::ByteTokenizer bytes_;
-};
-
-TEST_F(AllOrNothing, WhenTheEncoderFails) {
-  case_.registry.reset();
-  case_.options.tokenizers = {{"fails", std::make_shared<FailingTokenizer>()}};
-  Registry& registry = case_.Open();
-  const std::string before = ViewOf(registry);
-  EXPECT_EQ(registry.Register(TextInput("e", "an unencodable text")).error().code, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(registry.Replace(TextInput("a", "an unencodable text")).error().code, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(registry.Append("a", {"an unencodable text"}).error().code, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(registry.Match("an unencodable text").error().code, ErrorCode::kInvalidArgument);
-  ExpectAsBefore(before, "encoder");
-  EXPECT_TRUE(registry.Append("a", {"a text"}));
-}
-
 }  // namespace
 }  // namespace weir

@@ -174,7 +174,8 @@ class Core {
   static void Describe(AgentState& state, const ContextTerms& terms, const ContextParts& parts, const SystemPrompt& system);
   void DescribeSharing(const AgentState& state, const Body& body, Registered& answer) const;
   // What follows needs no memory and cannot fail.
-  void Retire(const AgentPtr& state, bool still_in_pool);
+  // False: somebody else does, or did.
+  bool Retire(const AgentPtr& state, bool still_in_pool);
   bool Supersede(AgentState& state);
   void CountIn(const AgentState& state);
   void CountOut(const AgentState& state);

@@ -253,7 +253,8 @@ Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& befor
   terms.updated_ms = NowMs();
   terms.created_ms = before == nullptr ? terms.updated_ms : before->terms.created_ms;
   state->ttl = input.ttl.value_or(options_.ttl);
-  const auto ttl_ms = std::chrono::ceil<std::chrono::milliseconds>(state->ttl).count();
+  constexpr auto kTtlMax = std::chrono::duration_cast<std::chrono::milliseconds>(Duration::max());
+  const int64_t ttl_ms = std::min(std::chrono::ceil<std::chrono::milliseconds>(state->ttl), kTtlMax).count();
   terms.expires_ms = ttl_ms == 0 ? 0 : terms.updated_ms + ttl_ms;
   terms.pinned = input.pinned;
   terms.dense = input.dense.value_or(IsDenseRole(input.role));

@@ -14,8 +14,8 @@ bool Core::Supersede(AgentState& state) {
   return state.superseded.compare_exchange_strong(none, change, std::memory_order_acq_rel);
 }
 
-void Core::Retire(const AgentPtr& state, bool still_in_pool) {
-  if (!Supersede(*state)) return;
+bool Core::Retire(const AgentPtr& state, bool still_in_pool) {
+  if (!Supersede(*state)) return false;
   directory_.Withdraw(*state);
   LeaveIndexes(*state);
   if (still_in_pool) pool_->Erase(state->pool_key);
@@ -23,6 +23,7 @@ void Core::Retire(const AgentPtr& state, bool still_in_pool) {
   CountOut(*state);
   directory_.Unmap(state->holder);
   GiveHolderBack(state->holder);
+  return true;
 }
 
 Status Core::RemoveLocked(const AgentPtr& state, Removal why) {

@@ -144,14 +144,19 @@ void Core::LeaveIndexes(AgentState& state) {
 void Core::OnEvicted(const Evicted& evicted) {
   const AgentPtr state = directory_.FindHolder(static_cast<HolderId>(evicted.key.low));
   if (state == nullptr || state->pool_key != evicted.key) return;
-  if (CanReload()) {
+  bool was_indexed = false;
+  {
+    // Whoever retires the context meanwhile may not have come to its tokens yet, and the record goes when this returns.
     const std::lock_guard turn(index_turn_);
+    was_indexed = state->indexed.load(std::memory_order_relaxed) == evicted.object;
+    if (was_indexed) LeaveTokens(*state);
+  }
+  if (CanReload()) {
     // Read back meanwhile: the indexes borrow from the newer record.
-    if (state->indexed.load(std::memory_order_relaxed) != evicted.object) return;
-    LeaveTokens(*state);
+    if (!was_indexed) return;
     counters_.evicted.fetch_add(1, std::memory_order_relaxed);
   } else {
-    Retire(state, false);
+    if (!Retire(state, false)) return;
     counters_.forgotten.fetch_add(1, std::memory_order_relaxed);
   }
   Record([&] {
@@ -183,7 +188,7 @@ uint64_t Core::EvictOne(const PoolKey& key) {
   if (CanReload()) {
     counters_.evicted.fetch_add(1, std::memory_order_relaxed);
   } else {
-    Retire(state, false);
+    if (!Retire(state, false)) return 0;
     counters_.forgotten.fetch_add(1, std::memory_order_relaxed);
   }
   Record([&] {

@@ -83,6 +83,21 @@ class ByteTokenizer final : public Tokenizer {
       return {};
     }
 
+    // Where the first special token begins that later text could complete or lengthen.
+    size_t FindStableCut(std::string_view text) override {
+      const std::vector<std::string>& specials = tokenizer_.specials_;
+      for (size_t at = 0; at < text.size();) {
+        const std::string_view rest = text.substr(at);
+        size_t size = 0;
+        for (const std::string& special : specials) {
+          if (special.size() > rest.size() && special.starts_with(rest)) return at;
+          if (size == 0 && !special.empty() && rest.starts_with(special)) size = special.size();
+        }
+        at += size > 0 ? size : std::max<size_t>(1, CharacterSize(rest));
+      }
+      return text.size();
+    }
+
    private:
     // Bytes of the character that `text` starts with; 0 when it is not UTF-8.
     static size_t CharacterSize(std::string_view text) {
