@@ -61,6 +61,7 @@ StoreOptions OptionsFor(const std::filesystem::path& folder) {
 
 // What the child does instead of running tests. Seed 0: it only opens the store.
 [[noreturn]] void RunChild(const char* folder, uint64_t seed) {
+  SetLogLevel(LogLevel::kOff);
   auto opened = OpenStore(OptionsFor(folder));
   if (!opened) ::_exit(2);
   {

@@ -82,8 +82,8 @@ rocksdb::DBOptions DatabaseWide(const DatabaseOptions& options, rocksdb::Env* en
   wide.atomic_flush = true;
   // log_check.h looks at the logs first, and cuts off what a crash tore; whatever is still wrong then is damage. A reader
   // beside a writer may meet a record that is being written.
-  wide.wal_recovery_mode = options.read_only ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
-                                             : rocksdb::WALRecoveryMode::kAbsoluteConsistency;
+  wide.wal_recovery_mode = options.beside_writer ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
+                                                 : rocksdb::WALRecoveryMode::kAbsoluteConsistency;
   // The store flushes before it closes, and says so in its seal.
   wide.avoid_flush_during_shutdown = true;
   wide.max_bgerror_resume_count = 0;

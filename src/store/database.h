@@ -24,7 +24,8 @@ inline constexpr size_t kFamilies = 4;
 
 struct DatabaseOptions {
   bool read_only = false;
-  bool create = false;  // it must not exist yet
+  bool beside_writer = false;  // the end of the log may be in the middle of being written
+  bool create = false;         // it must not exist yet
   bool sync = true;
   uint64_t buffer_bytes = uint64_t{8} << 20;
 };

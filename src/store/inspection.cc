@@ -49,7 +49,7 @@ void PutKnown(WriteSet& changes, const AllTotals& totals, const Counters& counte
 
 class Inspector {
  public:
-  explicit Inspector(Database& database) : database_(database) {}
+  explicit Inspector(const Database& database) : database_(database) {}
 
   Result<Inspection> Run() {
     WEIR_ASSIGN(const Known known, ReadAllKnown(database_));
@@ -61,13 +61,10 @@ class Inspector {
       WEIR_ASSIGN(const bool readable, IsReadable(database_, family));
       found_.damaged |= !readable;
     }
-    found_.damaged |= aside_.bytes() > kAsideBytesMax;
+    found_.damaged |= found_.repairs.bytes() > kAsideBytesMax;
     found_.changed |= found_.counters != before;
-    if (found_.changed && !found_.damaged) {
-      PutKnown(aside_, found_.totals, found_.counters);
-      WEIR_TRY(database_.Write(aside_));
-    }
-    return found_;
+    PutKnown(found_.repairs, found_.totals, found_.counters);
+    return std::move(found_);
   }
 
  private:
@@ -97,20 +94,19 @@ class Inspector {
       case Finding::kFailed:
       case Finding::kStray:
         ++found_.counters.set_aside;
-        if (aside_.bytes() <= kAsideBytesMax) {
-          aside_.Put(Family::kAside, step.raw_key, step.record);
-          aside_.Erase(Family::kRecords, step.raw_key);
+        if (found_.repairs.bytes() <= kAsideBytesMax) {
+          found_.repairs.Put(Family::kAside, step.raw_key, step.record);
+          found_.repairs.Erase(Family::kRecords, step.raw_key);
         }
         break;
       case Finding::kUnreadable:
       case Finding::kAbsent: ++found_.counters.missing; break;
     }
-    aside_.Erase(Family::kDirectory, step.raw_key);
+    found_.repairs.Erase(Family::kDirectory, step.raw_key);
   }
 
-  Database& database_;
+  const Database& database_;
   Inspection found_;
-  WriteSet aside_;
 };
 
 // Writes in pieces.
@@ -147,7 +143,7 @@ Status ReadKnown(OpenedDatabase& opened) {
   return {};
 }
 
-Result<Inspection> Inspect(Database& database) { return Inspector(database).Run(); }
+Result<Inspection> Inspect(const Database& database) { return Inspector(database).Run(); }
 
 Status CopyIntact(const Database& from, Database& to, const Counters& counters) {
   AllTotals totals;

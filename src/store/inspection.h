@@ -22,14 +22,15 @@ struct Inspection {
   Counters counters{};   // with what was found now
   bool damaged = false;  // something cannot be read: the database has to be replaced
   bool changed = false;  // records were missing or have to be set aside
+  WriteSet repairs{};    // unless damaged: what makes the database whole again
 };
 
 Status WriteKnown(Database& database, const AllTotals& totals, const Counters& counters);
 // As far as they can be read; for a store that is open for reading only.
 Status ReadKnown(OpenedDatabase& opened);
 
-// Reads everything; sets aside, in place, what fails, when the database itself is in order. An error: the disk failed.
-Result<Inspection> Inspect(Database& database);
+// Reads everything, changes nothing. An error: the disk failed.
+Result<Inspection> Inspect(const Database& database);
 
 // Copies what is intact, and what was set aside, into an empty database.
 Status CopyIntact(const Database& from, Database& to, const Counters& counters);

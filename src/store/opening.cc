@@ -73,31 +73,37 @@ Status CheckLogs(const fs::path& database, bool cut) {
 }
 
 // What is intact becomes the database; the damaged one is kept beside it.
-Status Salvage(const StoreOptions& options, StoreFolder& folder, OpenedDatabase& opened) {
-  ++opened.counters.salvages;
+Status Salvage(const StoreOptions& options, StoreFolder& folder, std::unique_ptr<Database> damaged, Counters& counters) {
+  ++counters.salvages;
   Log(LogLevel::kWarning,
       fmt::format("store: the database in {} has damage; keeping what is intact", folder.path().string()));
   {
     WEIR_ASSIGN(const std::unique_ptr<Database> replacement, MakeDatabase(options, folder.replacement()));
-    WEIR_TRY(CopyIntact(*opened.database, *replacement, opened.counters));
+    WEIR_TRY(CopyIntact(*damaged, *replacement, counters));
   }
-  opened.database.reset();
-  WEIR_TRY(folder.Replace());
-  WEIR_ASSIGN(opened.database, Database::Open(folder.database(), OptionsFor(options)));
-  return {};
+  damaged.reset();
+  return folder.Replace();
 }
 
-Status OpenAndInspect(const StoreOptions& options, StoreFolder& folder, OpenedDatabase& opened) {
+// Inspects the database before anything writes to it: neither a repair nor a merge of its tables meets unknown damage.
+Result<OpenedDatabase> InspectAndOpen(const StoreOptions& options, StoreFolder& folder) {
+  DatabaseOptions reading = OptionsFor(options);
+  reading.read_only = true;
+  WEIR_ASSIGN(std::unique_ptr<Database> inspected, Database::Open(folder.database(), reading));
+  WEIR_ASSIGN(Inspection found, Inspect(*inspected));
+  OpenedDatabase opened{nullptr, found.totals, found.counters};
+  if (found.damaged) {
+    WEIR_TRY(Salvage(options, folder, std::move(inspected), opened.counters));
+  } else {
+    inspected.reset();
+  }
   WEIR_ASSIGN(opened.database, Database::Open(folder.database(), OptionsFor(options)));
-  WEIR_ASSIGN(const Inspection found, Inspect(*opened.database));
-  opened.totals = found.totals;
-  opened.counters = found.counters;
-  if (found.damaged) WEIR_TRY(Salvage(options, folder, opened));
+  if (found.changed && !found.damaged) WEIR_TRY(opened.database->Write(found.repairs));
   if (found.changed) {
     Log(LogLevel::kWarning, fmt::format("store: {}: {} records set aside and {} missing since it was made",
                                         folder.path().string(), found.counters.set_aside, found.counters.missing));
   }
-  return {};
+  return opened;
 }
 
 Result<std::unique_ptr<Store>> OpenForWriting(const StoreOptions& options) {
@@ -110,8 +116,7 @@ Result<std::unique_ptr<Store>> OpenForWriting(const StoreOptions& options) {
   WEIR_ASSIGN(const bool is_sealed, folder.CheckSeal());
   if (!is_sealed) WEIR_TRY(CheckLogs(folder.database(), true));
   WEIR_TRY(folder.RemoveSeal());
-  OpenedDatabase opened;
-  WEIR_TRY(OpenAndInspect(options, folder, opened));
+  WEIR_ASSIGN(OpenedDatabase opened, InspectAndOpen(options, folder));
   return std::unique_ptr<Store>(std::make_unique<PersistentStore>(options, std::move(folder), std::move(opened)));
 }
 
@@ -130,8 +135,10 @@ std::string Mark(const fs::path& database) {
 Result<OpenedDatabase> OpenBesideWriter(const StoreOptions& options, const StoreFolder& folder) {
   WEIR_ASSIGN(const bool is_sealed, folder.CheckSeal());
   if (!is_sealed) WEIR_TRY(CheckLogs(folder.database(), false));
+  DatabaseOptions reading = OptionsFor(options);
+  reading.beside_writer = true;
   OpenedDatabase opened;
-  WEIR_ASSIGN(opened.database, Database::Open(folder.database(), OptionsFor(options)));
+  WEIR_ASSIGN(opened.database, Database::Open(folder.database(), reading));
   WEIR_TRY(ReadKnown(opened));
   return opened;
 }

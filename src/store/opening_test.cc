@@ -1,8 +1,6 @@
-// Opening a store that is locked, foreign, newer, damaged, or on a disk that is full; and reading beside a writer.
+// Opening a store that is locked, foreign, newer or damaged; and reading beside a writer.
 
 #include <gtest/gtest.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -309,109 +307,6 @@ TEST_F(StoreOpening, ReadsBesideAWriter) {
   stop = true;
   writing.join();
   EXPECT_GT(opened_count, 0u);
-}
-
-// A file system of its own and of a given size, for as long as it lives.
-class SmallDisk {
- public:
-  explicit SmallDisk(const fs::path& path) : path_(path) {
-    fs::create_directories(path_);
-    mounted_ = ::mount("tmpfs", path_.c_str(), "tmpfs", 0, "size=4m") == 0;
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-  ~SmallDisk() {
-    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
-  void Grow() const { ASSERT_EQ(::mount("tmpfs", path_.c_str(), "tmpfs", MS_REMOUNT, "size=64m"), 0); }
-  void MakeReadOnly() const { ASSERT_EQ(::mount("tmpfs", path_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, ""), 0); }
-
- private:
-  fs::path path_;
-  bool mounted_ = false;
-};
-
-TEST_F(StoreOpening, AFullDiskRefusesAndRecovers) {
-  const SmallDisk disk(folder_.path() / "disk");
-  if (!disk.mounted()) GTEST_SKIP() << "needs the right to mount a small disk";
-  StoreOptions on_disk = options();
-  on_disk.folder = folder_.path() / "disk" / "store";
-  StoreModel model;
-  Random random(5);
-  {
-    const auto store = Opened(on_disk);
-    int refusals = 0;
-    for (uint64_t i = 0; i < 400 && refusals < 5; ++i) {
-      const std::string bytes = testing::RandomBytes(random, 20000);
-      StoreBatch batch;
-      batch.Put(kTable, {i, 0}, bytes);
-      const Status status = store->Apply(batch);
-      if (status) {
-        EXPECT_EQ(refusals, 0) << "goes on although nothing was freed";
-        model[{kTable, {i, 0}}] = bytes;
-      } else {
-        ++refusals;
-        EXPECT_EQ(status.error().code, ErrorCode::kExhausted) << status.error().ToString();
-      }
-    }
-    EXPECT_EQ(refusals, 5);
-    EXPECT_GT(model.size(), 20u);
-    EXPECT_TRUE(ContentsOf(*store) == model);
-    disk.Grow();
-    for (uint64_t i = 0; i < 50; ++i) {
-      const std::string bytes = testing::RandomBytes(random, 20000);
-      Put(*store, {1000 + i, 0}, bytes);
-      model[{kTable, {1000 + i, 0}}] = bytes;
-    }
-    EXPECT_TRUE(ContentsOf(*store) == model);
-  }
-  const auto store = Opened(on_disk);
-  EXPECT_TRUE(ContentsOf(*store) == model);
-  EXPECT_EQ(store->stats().missing + store->stats().set_aside, 0u);
-}
-
-TEST_F(StoreOpening, AFullDiskLosesNothingWhenTheStoreIsOpenedAgain) {
-  const SmallDisk disk(folder_.path() / "disk");
-  if (!disk.mounted()) GTEST_SKIP() << "needs the right to mount a small disk";
-  StoreOptions on_disk = options();
-  on_disk.folder = folder_.path() / "disk" / "store";
-  StoreModel model;
-  {
-    const auto store = Opened(on_disk);
-    Random random(6);
-    for (uint64_t i = 0; i < 400; ++i) {
-      StoreBatch batch;
-      const std::string bytes = testing::RandomBytes(random, 20000);
-      batch.Put(kTable, {i, 0}, bytes);
-      if (!store->Apply(batch)) break;
-      model[{kTable, {i, 0}}] = bytes;
-    }
-  }
-  if (auto full = OpenStore(on_disk); !full) {
-    EXPECT_EQ(full.error().code, ErrorCode::kExhausted) << full.error().ToString();
-  } else {
-    EXPECT_TRUE(ContentsOf(**full) == model);
-  }
-  disk.Grow();
-  EXPECT_TRUE(ContentsOf(*Opened(on_disk)) == model);
-}
-
-TEST_F(StoreOpening, AReadOnlyFileSystemIsUnavailableForWritingAndReads) {
-  const SmallDisk disk(folder_.path() / "disk");
-  if (!disk.mounted()) GTEST_SKIP() << "needs the right to mount a small disk";
-  StoreOptions on_disk = options();
-  on_disk.folder = folder_.path() / "disk" / "store";
-  Put(*Opened(on_disk), {1, 1}, "kept");
-  disk.MakeReadOnly();
-  const Error error = ErrorOf(on_disk);
-  EXPECT_EQ(error.code, ErrorCode::kUnavailable);
-  EXPECT_NE(error.message.find("disk/store"), std::string::npos);
-  on_disk.read_only = true;
-  EXPECT_EQ(ContentsOf(*Opened(on_disk)).size(), 1u);
-  on_disk.folder = folder_.path() / "disk" / "other";
-  on_disk.read_only = false;
-  EXPECT_EQ(ErrorOf(on_disk).code, ErrorCode::kUnavailable);
 }
 
 }  // namespace

@@ -91,11 +91,10 @@ struct StoreStats {
   uint64_t scans = 0;
   uint64_t unreadable = 0;  // reads by Get and Scan that failed the check of the record
   // Since the store was made; kept with it.
-  uint64_t set_aside = 0;          // records that are there and failed: kept where nothing reads them
-  uint64_t missing = 0;            // acknowledged records that were gone
-  uint64_t salvages = 0;           // times that a damaged database was replaced by what was intact in it
-  bool directory_damaged = false;  // until the next opening: some records could not be compared with the directory
-  uint64_t aside_folders = 0;      // damaged databases kept as aside-N in the store's folder; nothing reads them
+  uint64_t set_aside = 0;      // records that are there and failed: kept where nothing reads them
+  uint64_t missing = 0;        // acknowledged records that were gone
+  uint64_t salvages = 0;       // times that a damaged database was replaced by what was intact in it
+  uint64_t aside_folders = 0;  // damaged databases kept as aside-N in the store's folder; nothing reads them
 
   const StoreTableStats& of(StoreTable table) const { return tables[static_cast<size_t>(table) - 1]; }
 };
