@@ -41,6 +41,7 @@ Command HashCommand();
 Command ShareCommand();
 Command ExplainCommand();
 Command LayoutCommand();
+Command ContextsCommand();
 Command DemoCommand();
 Command PoolsCommand();
 Command PressureCommand();

@@ -7,10 +7,11 @@
 #include <memory>
 
 #include "command.h"
-#include "prompt_input.h"
+#include "data_choice.h"
 #include "weir/base/file.h"
 #include "weir/demo/advisor_demo.h"
 #include "weir/demo/memory_demo.h"
+#include "weir/demo/registry_demo.h"
 #include "weir/inspect/inspect_server.h"
 #include "weir/sensors/host_sensor.h"
 
@@ -47,15 +48,18 @@ std::string GoingOn(const Session& session, const std::string& tokenizer, const 
   out += fmt::format("  weir share {} --tokenizer {} --html report.html\n", file, tokenizer);
   out += fmt::format("  weir explain {} --a retriever --b critic --tokenizer {}\n", file, tokenizer);
   out += fmt::format("  weir layout {} --tokenizer {}\n", file, tokenizer);
+  out += fmt::format("  weir contexts add {} --tokenizer {} --data registry\n", file, tokenizer);
   return out;
 }
 
 // The tokenizer that was asked for; without one, the one that set-up fetches for this.
-Result<std::unique_ptr<Tokenizer>> LoadDemoTokenizer(Session& session, TokenizerChoice& choice) {
+Result<LoadedTokenizer> LoadDemoTokenizer(Session& session) {
   constexpr const char* kDemoTokenizer = "qwen3";
-  if (!session.settings().Text("tokenizer").empty()) return LoadChosenTokenizer(session, choice);
-  WEIR_ASSIGN(choice, ChooseTokenizer(kDemoTokenizer, session.environment()));
-  return LoadTokenizer(choice.file, {session.environment().CacheFolder() / "flat"});
+  if (!session.settings().Text("tokenizer").empty()) return LoadChosenTokenizer(session);
+  LoadedTokenizer loaded;
+  WEIR_ASSIGN(loaded.choice, ChooseTokenizer(kDemoTokenizer, session.environment()));
+  WEIR_ASSIGN(loaded.tokenizer, LoadTokenizer(loaded.choice.file, {session.environment().CacheFolder() / "flat"}));
+  return loaded;
 }
 
 // Ctrl-C and its like, taken out of their usual course in this thread and in those that it starts.
@@ -100,8 +104,9 @@ Result<ExitCode> Run(const Options& options, Session& session) {
   if (options.now) demo_options.now_s = static_cast<int64_t>(std::time(nullptr));
   if (!options.write.empty()) WEIR_TRY(WriteRequests(session, options.write, demo_options));
 
-  TokenizerChoice choice;
-  WEIR_ASSIGN(const std::unique_ptr<Tokenizer> tokenizer, LoadDemoTokenizer(session, choice));
+  WEIR_ASSIGN(const LoadedTokenizer loaded, LoadDemoTokenizer(session));
+  const TokenizerChoice& choice = loaded.choice;
+  const std::shared_ptr<const Tokenizer>& tokenizer = loaded.tokenizer;
   const std::string& named = session.settings().Text("chat_template");
   WEIR_ASSIGN(const ChatTemplate chat_template,
               ChatTemplate::Load(named.empty() ? choice.file : std::filesystem::path(named)));
@@ -115,15 +120,18 @@ Result<ExitCode> Run(const Options& options, Session& session) {
   WEIR_ASSIGN(const DemoHistory history,
               MakeDemoHistory(demo_options, kMemoryDays, *tokenizer, chat_template, session.settings().Count("block_size")));
   WEIR_ASSIGN(const MemoryDemo squeezed, memory->Run(history, *tokenizer));
+  WEIR_ASSIGN(const RegistryDemo registry, RunRegistryDemo(prompts, {choice.name, tokenizer}));
   progress.reset();
 
   if (session.json()) {
     Json json = AdvisorDemoJson(prompts, demo, choice.name);
     json.Set("memory", MemoryDemoJson(squeezed));
+    json.Set("registry", RegistryDemoJson(registry));
     session.WriteJson(json);
   } else {
     session.out().Write(DrawAdvisorDemo(prompts, demo, choice.name, session.style()));
     session.out().Write(DrawMemoryDemo(squeezed, session.style()));
+    session.out().Write(DrawRegistryDemo(registry, session.style()));
     session.out().Write(GoingOn(session, choice.name, options.write));
   }
   if (!options.write.empty())
@@ -156,7 +164,9 @@ Command DemoCommand() {
               "prints what they share, each break with its cause and both texts, and the layout with the reusable "
               "tokens before and after. Then it fills three pools with the texts, token ids and block keys, squeezes "
               "them through the pressure broker, and prints what was given back, as the pools say and as the kernel "
-              "counts it. Every number is measured; but for those of memory and time, the same build prints the same "
+              "counts it. Last it registers the five agents in a registry on disk, asks what their next prompts would "
+              "reuse, opens the registry again as after a restart, and removes an agent. Every number is measured; but for "
+              "those of memory and time, the same build prints the same "
               "ones.",
           .examples = {{"weir demo", "the whole walk"},
                        {"weir demo --tokenizer llama3.1", "with another model's tokenizer and template"},

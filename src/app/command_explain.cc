@@ -23,10 +23,10 @@ Result<const PromptCall*> FindCall(Session& session, const PromptSet& prompts, c
   return session.As(ExitCode::kUsage, NotFound(fmt::format("no agent '{}'", name)));
 }
 
-Result<ExitCode> ExplainPair(const Options& options, Session& session, const PromptInput& input, Encoder& encoder) {
+Result<ExitCode> ExplainPair(const Options& options, Session& session, const PromptInput& input, Encoder* encoder) {
   WEIR_ASSIGN(const PromptCall* const a, FindCall(session, input.prompts, options.a));
   WEIR_ASSIGN(const PromptCall* const b, FindCall(session, input.prompts, options.b));
-  WEIR_ASSIGN(const Explanation explanation, Explain(*a->context, *b->context, &encoder));
+  WEIR_ASSIGN(const Explanation explanation, Explain(*a->context, *b->context, encoder));
   if (session.json()) {
     Json json = ExplanationJson(explanation, options.a, options.b);
     for (Json::Member& member : InputJson(input)) json.Set(member.first, std::move(member.second));
@@ -37,11 +37,11 @@ Result<ExitCode> ExplainPair(const Options& options, Session& session, const Pro
   return input.exit_code();
 }
 
-Result<ExitCode> ExplainAll(Session& session, const PromptInput& input, Encoder& encoder) {
-  WEIR_TRY(NeedTwoAgents(session, input.prompts, "a break takes two prompts"));
+Result<ExitCode> ExplainAll(Session& session, const PromptInput& input, Encoder* encoder) {
+  WEIR_TRY(NeedTwoAgents(session, input, "a break takes two prompts"));
   const Agents agents = AgentsOf(input.prompts);
   auto progress = session.StartProgress("comparing");
-  WEIR_ASSIGN(const std::vector<GroupBreak> breaks, ExplainBreaks(agents.contexts, &encoder));
+  WEIR_ASSIGN(const std::vector<GroupBreak> breaks, ExplainBreaks(agents.contexts, encoder));
   progress.reset();
   if (session.json()) {
     Json json = Json::MakeObject();
@@ -59,9 +59,9 @@ Result<ExitCode> Run(const Options& options, Session& session) {
     return session.As(ExitCode::kUsage, InvalidArgument("give both --a and --b, or neither",
                                                         "without them, every break is explained, the costliest first"));
   }
-  WEIR_ASSIGN(const PromptInput input, ReadPromptInput(session, options.input));
-  const std::unique_ptr<Encoder> encoder = input.tokenizer->NewEncoder();
-  return options.a.empty() ? ExplainAll(session, input, *encoder) : ExplainPair(options, session, input, *encoder);
+  WEIR_ASSIGN(const PromptInput input, ReadPromptInput(session, options.input, TokenizerUse::kWhereFound));
+  const std::unique_ptr<Encoder> encoder = input.tokenizer == nullptr ? nullptr : input.tokenizer->NewEncoder();
+  return options.a.empty() ? ExplainAll(session, input, encoder.get()) : ExplainPair(options, session, input, encoder.get());
 }
 
 CommandBody Declare(Flags& flags) {
@@ -84,6 +84,7 @@ Command ExplainCommand() {
           "measured by applying it. Without --a and --b it ranks every break by what it costs.",
       .examples = {{"weir explain prompts/ --a planner --b critic --tokenizer qwen3", "two agents"},
                    {"weir explain prompts/ --tokenizer qwen3", "every break, the costliest first"},
+                   {"weir explain --data registry --a planner --b critic", "two contexts of a registry"},
                    {"weir explain calls.jsonl --a 'critic#1' --b 'critic#2' --tokenizer qwen3", "two calls of one agent"}},
       .declare = Declare};
 }

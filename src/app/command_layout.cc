@@ -10,8 +10,8 @@ namespace weir {
 namespace {
 
 Result<ExitCode> Run(const PromptFlags& flags, Session& session) {
-  WEIR_ASSIGN(const PromptInput input, ReadPromptInput(session, flags));
-  if (input.prompts.calls.size() < 2) WEIR_TRY(NeedTwoAgents(session, input.prompts, "a layout takes two calls"));
+  WEIR_ASSIGN(const PromptInput input, ReadPromptInput(session, flags, TokenizerUse::kRequired));
+  if (input.prompts.calls.size() < 2) WEIR_TRY(NeedTwoAgents(session, input, "a layout takes two calls"));
   const std::vector<LayoutCall> calls = LayoutCallsOf(input.prompts.calls);
   LayoutOptions options;
   options.cache_tokens = session.settings().Count("cache_tokens");
@@ -51,6 +51,7 @@ Command LayoutCommand() {
               "never crosses one it depends on, nor one marked fixed.",
           .examples = {{"weir layout calls.jsonl --tokenizer qwen3", "recorded chat requests"},
                        {"weir layout prompts/ --tokenizer qwen3 --cache-tokens 20000", "a small cache"},
+                       {"weir layout --data registry", "the contexts of a registry, one call each"},
                        {"weir layout calls.jsonl --tokenizer qwen3 --json | jq .reusable_tokens", "for scripts"}},
           .declare = Declare};
 }

@@ -23,8 +23,8 @@ Status WritePage(Session& session, const std::string& file, const ShareView& vie
 }
 
 Result<ExitCode> Run(const Options& options, Session& session) {
-  WEIR_ASSIGN(const PromptInput input, ReadPromptInput(session, options.input));
-  WEIR_TRY(NeedTwoAgents(session, input.prompts, "sharing takes two prompts"));
+  WEIR_ASSIGN(const PromptInput input, ReadPromptInput(session, options.input, TokenizerUse::kNone));
+  WEIR_TRY(NeedTwoAgents(session, input, "sharing takes two prompts"));
   const Agents agents = AgentsOf(input.prompts);
   ShareOptions share_options;
   if (!options.target.empty()) {
@@ -70,6 +70,7 @@ Command ShareCommand() {
           .examples = {{"weir share prompts/ --tokenizer qwen3", "a folder with one text file per agent"},
                        {"weir share calls.jsonl --tokenizer qwen3 --html report.html", "recorded chat requests, and a page"},
                        {"weir share prompts/ --tokenizer qwen3 --target critic", "one agent against all others"},
+                       {"weir share --data registry", "what a registry holds; its tokenizer is not needed"},
                        {"weir share prompts/ --tokenizer qwen3 --json | jq .totals", "for scripts"}},
           .declare = Declare};
 }

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "command.h"
+#include "data_choice.h"
 #include "line_reader.h"
-#include "prompt_input.h"
 #include "token_ids.h"
 #include "weir/base/file.h"
 #include "weir/codec/hex.h"
@@ -161,10 +161,9 @@ Result<ExitCode> Run(const Options& options, Session& session) {
   if (options.decode && (options.jsonl || options.offsets)) {
     return session.As(ExitCode::kUsage, InvalidArgument("--decode goes with neither --jsonl nor --offsets"));
   }
-  TokenizerChoice choice;
-  WEIR_ASSIGN(const std::unique_ptr<Tokenizer> tokenizer, LoadChosenTokenizer(session, choice));
-  if (options.decode) return DecodeIds(options, session, *tokenizer);
-  const std::unique_ptr<Encoder> encoder = tokenizer->NewEncoder();
+  WEIR_ASSIGN(const LoadedTokenizer loaded, LoadChosenTokenizer(session));
+  if (options.decode) return DecodeIds(options, session, *loaded.tokenizer);
+  const std::unique_ptr<Encoder> encoder = loaded.tokenizer->NewEncoder();
   return options.jsonl ? TokenizeLines(options, session, *encoder) : TokenizeText(options, session, *encoder);
 }
 

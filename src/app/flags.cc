@@ -91,6 +91,7 @@ void Flags::Setting(std::string_view key) {
   app_.add_option_function<std::string>(flag, store)->take_last()->check(ValueOf(doc));
   const ValueKind kind = key == "tokenizer"       ? ValueKind::kTokenizer
                          : key == "chat_template" ? ValueKind::kFile
+                         : key == "data"          ? ValueKind::kFolder
                                                   : ValueKind::kText;
   Record({.names = {flag},
           .value_name = std::string(doc.value_name),

@@ -48,6 +48,10 @@ std::span<const SettingDoc> SettingDocs() {
        .description =
            "Chat template (.jinja, or a tokenizer_config.json) that renders JSONL chat requests, or chatml for a plain one; "
            "without it, the one beside the tokenizer"},
+      {.key = "data",
+       .environment = "WEIR_DATA",
+       .value_name = "DIR",
+       .description = "Data folder of a registry; there is no usual one"},
       {.key = "block_size",
        .environment = "WEIR_BLOCK_SIZE",
        .value_name = "N",

@@ -198,7 +198,10 @@ class Demo(CommandTest):
     def test_same_numbers_every_time(self):
         demo = self.json("demo", "--tokenizer", "small")
         again = self.json("demo", "--tokenizer", "small")
-        del demo["memory"], again["memory"]  # measured anew each time
+        for one in (demo, again):  # measured anew each time
+            registry = one["registry"]
+            del one["memory"], registry["register_ms"], registry["match_us"], registry["restart"]["ms"]
+            del registry["removal"]["index_bytes_before"], registry["removal"]["index_bytes_after"]
         self.assertEqual(demo, again)
         self.assertEqual([agent["agent"] for agent in demo["share"]["agents"]],
                          ["retriever", "reranker", "summarizer", "critic", "responder"])
@@ -222,8 +225,18 @@ class Demo(CommandTest):
     def test_for_people(self):
         out = self.good("demo", "--tokenizer", "small").out
         for text in ("What they share", "Where prefixes break", "Which layout mends it", "before", "after", "Going on",
-                     "Memory: pools filled", "given back"):
+                     "Memory: pools filled", "given back", "A registry", "the same answers"):
             self.assertIn(text, out)
+
+    def test_registers_matches_restarts_and_removes(self):
+        registry = self.json("demo", "--tokenizer", "small")["registry"]
+        self.assertEqual(len(registry["registered"]), 5)
+        self.assertTrue(any(one["system"]["divergence"] for one in registry["registered"]))
+        self.assertEqual([match["agent"] for match in registry["matches"]],
+                         ["retriever", "reranker", "summarizer", "critic", "responder"])
+        self.assertEqual((registry["restart"]["restored"], registry["restart"]["same_answers"]), (5, True))
+        self.assertEqual(registry["removal"]["found_after"], 0)
+        self.assertLess(registry["removal"]["index_bytes_after"], registry["removal"]["index_bytes_before"])
 
     def test_squeezed_pools_give_memory_back(self):
         memory = self.json("demo", "--tokenizer", "small")["memory"]

@@ -31,7 +31,7 @@ class Manual(CommandTest):
 
     def test_commands_of_the_contract_are_there(self):
         names = {command["name"] for command in self.commands()}
-        self.assertLessEqual({"share", "explain", "layout", "tokenize", "hash", "demo", "config", "doctor", "bench"}, names)
+        self.assertLessEqual({"share", "explain", "layout", "contexts", "tokenize", "hash", "demo", "config", "doctor", "bench"}, names)
 
     def test_markdown_is_up_to_date(self):
         self.assertEqual((SOURCE / "docs/commands.md").read_text(), self.good("man", "--markdown").out,
@@ -73,6 +73,9 @@ class Completion(CommandTest):
         self.assertEqual(self.complete("weir", "ledger", "ver"), ["verify"])
         self.write("log.jsonl", "")
         self.assertEqual(self.complete("weir", "ledger", "verify", "lo"), ["log.jsonl"])
+        self.assertEqual(self.complete("weir", "contexts", "rem"), ["remove"])
+        self.write("folder/x.txt", "x")
+        self.assertEqual(self.complete("weir", "contexts", "list", "--data", "fol"), ["folder"])
         self.write("some prompts/x.txt", "x")
         self.assertEqual(" ".join(self.complete("weir", "share", "some")), "some prompts")
 

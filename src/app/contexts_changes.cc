@@ -1,0 +1,252 @@
+// The actions of `weir contexts` that change a data folder.
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <utility>
+
+#include "contexts_options.h"
+#include "prompt_input.h"
+#include "suggest.h"
+#include "weir/base/file.h"
+#include "weir/report/registry_view.h"
+
+namespace weir {
+namespace {
+
+// "90s", "30m", "12h", "7d".
+Result<Duration> ParseTime(const std::string& text) {
+  constexpr std::array<std::pair<char, int64_t>, 4> kUnits{{{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86'400}}};
+  constexpr int64_t kSecondsMax = int64_t{100} * 365 * 86'400;
+  int64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, number);
+  for (const auto& [letter, seconds] : kUnits) {
+    if (parsed.ec != std::errc() || end - parsed.ptr != 1 || *parsed.ptr != letter) continue;
+    if (number > 0 && number <= kSecondsMax / seconds) return Duration(std::chrono::seconds(number * seconds));
+  }
+  return InvalidArgument(fmt::format("--ttl: '{}' is no time", text), "a number and a unit: 90s, 30m, 12h or 7d");
+}
+
+// Opens for changing; what has expired goes at once.
+Result<DataFolder> OpenForChanges(DataFolderOptions options) {
+  Result<DataFolder> data = OpenDataFolder(std::move(options));
+  if (data) data->registry->Tend();
+  return data;
+}
+
+// A name that works from every folder: a fetched one, else the whole path.
+std::string LastingName(const Session& session, const TokenizerChoice& choice) {
+  for (const std::string& fetched : FetchedTokenizers(session.environment())) {
+    if (choice.name == fetched) return fetched;
+  }
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(choice.file, error);
+  return error ? choice.file.string() : absolute.lexically_normal().string();
+}
+
+struct Additions {
+  std::vector<Registered> registered;
+  std::vector<std::pair<std::string, Error>> refused;  // agent, why
+};
+
+ContextInput InputOf(const ContextsOptions& options, const PromptCall& call, std::optional<Duration> ttl) {
+  ContextInput input;
+  input.agent = call.agent;
+  if (!options.group.empty()) input.group = options.group;
+  input.role = options.role;
+  input.text = std::string(call.context->text());
+  input.segments = call.context->segments();
+  input.model = options.space.model;
+  input.lora = options.space.lora;
+  input.salt = options.space.salt;
+  input.pinned = options.pinned;
+  input.ttl = ttl;
+  return input;
+}
+
+// Each on its own. What concerns the store or memory ends it, since the next would fail the same way.
+Additions AddAll(const ContextsOptions& options, Session& session, const PromptInput& input, std::optional<Duration> ttl,
+                 Registry& registry) {
+  Additions additions;
+  const auto progress = session.StartProgress("registering");
+  const std::vector<size_t> last = input.prompts.LastCalls();
+  for (size_t i = 0; i < last.size(); ++i) {
+    const PromptCall& call = input.prompts.calls[last[i]];
+    const ContextInput one = InputOf(options, call, ttl);
+    Result<Registered> done = options.replace ? registry.Put(one) : registry.Register(one);
+    progress->Update(fmt::format("{} of {}", i + 1, last.size()));
+    if (done) {
+      additions.registered.push_back(*std::move(done));
+      continue;
+    }
+    Error error = std::move(done).error();
+    if (error.code == ErrorCode::kAlreadyExists) error.hint = "--replace replaces it; 'weir contexts append' adds to it";
+    const bool goes_on = error.code == ErrorCode::kAlreadyExists || error.code == ErrorCode::kInvalidArgument;
+    additions.refused.emplace_back(call.agent, std::move(error));
+    if (!goes_on) break;
+  }
+  return additions;
+}
+
+void ReportAdditions(Session& session, const std::string& folder, const PromptInput& input, const Additions& additions) {
+  if (!session.json()) {
+    session.out().Write(DrawRegistered(additions.registered, session.style()));
+    for (const auto& [agent, error] : additions.refused) session.Note(fmt::format("not added: {}", error.ToString()));
+    session.Note(fmt::format("{} in {}", Counted(additions.registered.size(), "context"), folder));
+    return;
+  }
+  Json registered = Json::MakeArray();
+  for (const Registered& one : additions.registered) registered.Append(RegisteredJson(one));
+  Json refused = Json::MakeArray();
+  for (const auto& [agent, error] : additions.refused) {
+    Json object = ErrorJson(error);
+    object.Set("agent", agent);
+    refused.Append(std::move(object));
+  }
+  Json json = Json::Object{{"registered", std::move(registered)}, {"refused", std::move(refused)}};
+  for (Json::Member& member : InputJson(input)) json.Set(member.first, std::move(member.second));
+  json.Set("data", folder);
+  session.WriteJson(json);
+}
+
+// A folder that cannot be changed now.
+Error Refused(Session& session, Error error) {
+  if (error.code != ErrorCode::kUnavailable) return error;
+  if (error.message.find("is locked by another process") != std::string::npos) {
+    error.hint =
+        "one process changes a data folder at a time: try again when it has ended; list, show, match, shared, "
+        "similar and stats work meanwhile";
+  }
+  return session.As(ExitCode::kCannotCreate, std::move(error));
+}
+
+}  // namespace
+
+Result<std::string> ChosenDataFolder(Session& session) {
+  const std::string& folder = session.settings().Text("data");
+  if (!folder.empty()) return folder;
+  return session.As(ExitCode::kUsage, InvalidArgument("no data folder given", "--data DIR, or WEIR_DATA=DIR"));
+}
+
+Error UnknownAgent(Session& session, const Registry& registry, const std::string& name) {
+  std::vector<std::string> names;
+  for (const ContextSummary& line : registry.List()) names.push_back(line.terms.agent);
+  std::string hint = SuggestionHint(name, names);
+  if (hint.empty()) hint = names.empty() ? "the registry is empty" : "'weir contexts list' names them";
+  return session.As(ExitCode::kUsage, NotFound(fmt::format("no agent '{}'", name), std::move(hint)));
+}
+
+Result<ExitCode> AddContexts(const ContextsOptions& options, Session& session) {
+  WEIR_ASSIGN(const std::string folder, ChosenDataFolder(session));
+  std::optional<Duration> ttl;
+  if (!options.ttl.empty()) {
+    Result<Duration> parsed = ParseTime(options.ttl);
+    if (!parsed) return session.As(ExitCode::kUsage, std::move(parsed).error());
+    ttl = *parsed;
+  }
+  // Prompts are read before the folder is taken, so that it is taken for a moment only.
+  const bool is_there = IsDataFolder(folder);
+  DataFolderOptions open;
+  open.folder = folder;
+  LoadedTokenizer tokenizer;
+  size_t block_size = session.settings().Count("block_size");
+  if (is_there) {
+    WEIR_ASSIGN(tokenizer, LoadFolderTokenizer(session, folder));
+    WEIR_ASSIGN(const DataFolderSettings settings, ReadDataFolderSettings(folder));
+    if (!IsGiven(session.settings().Get("block_size"))) block_size = settings.block_size;
+  } else {
+    WEIR_ASSIGN(tokenizer, LoadChosenTokenizer(session));
+  }
+  open.block_size = static_cast<uint32_t>(block_size);
+  open.registry.tokenizers.push_back({LastingName(session, tokenizer.choice), tokenizer.tokenizer});
+  const PromptFlags files{options.items, options.lossy, {}, {}};
+  WEIR_ASSIGN(const PromptInput input, ReadPromptFiles(session, files, std::move(tokenizer), block_size));
+
+  Result<DataFolder> data = OpenForChanges(std::move(open));
+  if (!data) return Refused(session, std::move(data).error());
+  Additions additions = AddAll(options, session, input, ttl, *data->registry);
+  if (additions.registered.empty()) return std::move(additions.refused.front().second);
+  ReportAdditions(session, folder, input, additions);
+  return additions.refused.empty() ? input.exit_code() : ExitCode::kPartial;
+}
+
+Result<ExitCode> AppendToContext(const ContextsOptions& options, Session& session) {
+  WEIR_ASSIGN(const std::string folder, ChosenDataFolder(session));
+  WEIR_ASSIGN(LoadedTokenizer tokenizer, LoadFolderTokenizer(session, folder));
+  AppendInput input;
+  WEIR_ASSIGN(input.text, ReadFile(options.items[1]));
+  constexpr SegmentKind kKinds[] = {SegmentKind::kText, SegmentKind::kSystem,    SegmentKind::kTools,
+                                    SegmentKind::kUser, SegmentKind::kAssistant, SegmentKind::kToolResult};
+  for (const SegmentKind kind : kKinds) {
+    if (SegmentKindName(kind) == options.kind) input.kind = kind;
+  }
+  DataFolderOptions open;
+  open.folder = folder;
+  open.create = false;
+  open.registry.tokenizers.push_back({tokenizer.choice.name, tokenizer.tokenizer});
+  Result<DataFolder> data = OpenForChanges(std::move(open));
+  if (!data) return Refused(session, std::move(data).error());
+  const std::string& agent = options.items[0];
+  if (!data->registry->Contains(agent)) return UnknownAgent(session, *data->registry, agent);
+  WEIR_ASSIGN(const Registered done, data->registry->Append(agent, input));
+  if (session.json()) {
+    session.WriteJson(RegisteredJson(done));
+  } else {
+    session.out().Write(DrawRegistered({&done, 1}, session.style()));
+  }
+  return ExitCode::kOk;
+}
+
+Result<ExitCode> RemoveContexts(const ContextsOptions& options, Session& session) {
+  WEIR_ASSIGN(const std::string folder, ChosenDataFolder(session));
+  DataFolderOptions open;
+  open.folder = folder;
+  open.create = false;
+  Result<DataFolder> data = OpenForChanges(std::move(open));
+  if (!data) return Refused(session, std::move(data).error());
+  // All names are looked up first: a mistyped one removes nothing.
+  for (const std::string& agent : options.items) {
+    if (!data->registry->Contains(agent)) return UnknownAgent(session, *data->registry, agent);
+  }
+  Json removed = Json::MakeArray();
+  for (const std::string& agent : options.items) {
+    const Status done = data->registry->Remove(agent);
+    if (!done && done.error().code != ErrorCode::kNotFound) return done.error();  // named twice: it is gone already
+    if (done) removed.Append(agent);
+  }
+  const uint64_t count = removed.as_array().size();
+  const uint64_t left = data->registry->stats().contexts;
+  if (session.json()) {
+    session.WriteJson(Json::Object{{"removed", std::move(removed)}, {"left", left}});
+  } else {
+    session.out().Line(fmt::format("{} removed, {} left", count, left));
+  }
+  return ExitCode::kOk;
+}
+
+Result<ExitCode> ClearContexts(const ContextsOptions& options, Session& session) {
+  WEIR_ASSIGN(const std::string folder, ChosenDataFolder(session));
+  if (options.all == !options.group.empty()) {
+    return session.As(ExitCode::kUsage, InvalidArgument("'clear' removes contexts for good: say which",
+                                                        "--group NAME, or --all for every one"));
+  }
+  DataFolderOptions open;
+  open.folder = folder;
+  open.create = false;
+  Result<DataFolder> data = OpenForChanges(std::move(open));
+  if (!data) return Refused(session, std::move(data).error());
+  WEIR_ASSIGN(const uint64_t count,
+              data->registry->Clear(options.all ? std::nullopt : std::optional<std::string>(options.group)));
+  const uint64_t left = data->registry->stats().contexts;
+  if (session.json()) {
+    session.WriteJson(Json::Object{{"removed", count}, {"left", left}});
+  } else {
+    session.out().Line(fmt::format("{} removed, {} left", count, left));
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace weir

@@ -1,0 +1,31 @@
+#pragma once
+// What a registry answers, for people and programs. Pure functions. Kinds of commonality stand apart; what is not known is
+// null in JSON and "-" in a drawing. No prompt text in any of them.
+
+#include <span>
+#include <string>
+
+#include "weir/codec/json.h"
+#include "weir/registry/answers.h"
+#include "weir/report/text.h"
+
+namespace weir {
+
+// {"agent","revision","tokens","blocks","tokens_encoded","shared_blocks","shared_with","system":{"has_system","identical",
+// "members","same","divergence":{"token","block","byte","lost_tokens"} or null}}
+Json RegisteredJson(const Registered& registered);
+
+// {"target","target_tokens","target_blocks","tokens_saved","results":[{"agent","revision","confidence","exact":{"tokens",
+// "blocks","last_key"},"tokens_saved","moved":{"tokens","spans":[...],"truncated"} or null,"near":{"blocks","pairs":[...]}
+// or null,"similarity","cold"}],...}; target is null for a prompt.
+Json SharedReportJson(const SharedReport& report);
+
+// {"results":[{"agent","revision","similarity","equal_blocks","near_blocks","exact":{...}}],"by_vector","cold","note"}
+Json SimilarReportJson(const SimilarReport& report);
+
+// A row for each, and where system prompts leave their group.
+std::string DrawRegistered(std::span<const Registered> registered, const TextStyle& style);
+std::string DrawSharedReport(const SharedReport& report, const TextStyle& style);
+std::string DrawSimilarReport(const SimilarReport& report, const TextStyle& style);
+
+}  // namespace weir
