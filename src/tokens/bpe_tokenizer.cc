@@ -1,4 +1,4 @@
-// BpeTokenizer: the Tokenizer over a byte-level BPE model, and how one is loaded.
+// BpeTokenizer: the Tokenizer over a byte-level BPE model; and how a tokenizer of any kind is loaded.
 
 #include <fmt/format.h>
 
@@ -125,18 +125,25 @@ class BpeTokenizer final : public Tokenizer {
 
 namespace {
 
-Result<bpe::LoadedTokenizer> Load(std::string_view json, const std::filesystem::path& cache_folder) {
-  if (cache_folder.empty()) return bpe::ReadTokenizerJson(json);
-  const Hash128 hash = Xxh3_128(json);
-  const std::filesystem::path flat = bpe::FlatFilePath(cache_folder, hash);
-  if (auto loaded = bpe::ReadFlatFile(flat, hash)) return loaded;
-  WEIR_ASSIGN(bpe::LoadedTokenizer loaded, bpe::ReadTokenizerJson(json));
-  std::error_code ignored;
-  std::filesystem::create_directories(cache_folder, ignored);
-  if (const Status written = bpe::WriteFlatFile(flat, hash, loaded); !written) {
-    Log(LogLevel::kInfo, fmt::format("no flat tokenizer file: {}", written.error().ToString()));  // it only loads slower
+Result<std::unique_ptr<Tokenizer>> Load(std::string_view json, const std::filesystem::path& cache_folder) {
+  const Hash128 hash = cache_folder.empty() ? Hash128{} : Xxh3_128(json);
+  const std::filesystem::path flat = cache_folder.empty() ? "" : bpe::FlatFilePath(cache_folder, hash);
+  if (!flat.empty()) {
+    if (auto loaded = bpe::ReadFlatFile(flat, hash)) return bpe::BpeTokenizer::Make(*std::move(loaded));
   }
-  return loaded;
+  WEIR_ASSIGN(auto loaded, bpe::ReadTokenizerJson(json));
+  if (auto* word_piece = std::get_if<wordpiece::LoadedWordPiece>(&loaded)) {
+    return wordpiece::MakeWordPieceTokenizer(std::move(*word_piece));
+  }
+  auto& byte_pairs = std::get<bpe::LoadedTokenizer>(loaded);
+  if (!flat.empty()) {
+    std::error_code ignored;
+    std::filesystem::create_directories(cache_folder, ignored);
+    if (const Status written = bpe::WriteFlatFile(flat, hash, byte_pairs); !written) {
+      Log(LogLevel::kInfo, fmt::format("no flat tokenizer file: {}", written.error().ToString()));  // it only loads slower
+    }
+  }
+  return bpe::BpeTokenizer::Make(std::move(byte_pairs));
 }
 
 }  // namespace
@@ -147,9 +154,7 @@ Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::filesystem::path& pa
     return error;
   };
   WEIR_ASSIGN(const MappedFile file, MappedFile::Open(path));
-  auto loaded = Load(file.bytes(), options.cache_folder);
-  if (!loaded) return named(std::move(loaded).error());
-  auto tokenizer = bpe::BpeTokenizer::Make(*std::move(loaded));
+  auto tokenizer = Load(file.bytes(), options.cache_folder);
   if (!tokenizer) return named(std::move(tokenizer).error());
   return tokenizer;
 }

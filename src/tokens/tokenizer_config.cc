@@ -8,22 +8,21 @@
 #include "unicode.h"
 
 namespace weir::bpe {
-namespace {
 
-// The `type` of a component; "" when it has none.
 std::string_view TypeOf(const Json& component) {
   const Json* type = component.Find("type");
   return type != nullptr && type->is_string() ? std::string_view(type->as_string()) : std::string_view();
 }
 
-bool IsAbsent(const Json* value) { return value == nullptr || value->is_null(); }
-bool IsAbsentOrFalse(const Json* value) { return IsAbsent(value) || (value->is_bool() && !value->as_bool()); }
-bool IsAbsentOrEmpty(const Json* value) { return IsAbsent(value) || (value->is_string() && value->as_string().empty()); }
-
 Error Refuse(std::string_view what) {
   return Unsupported(fmt::format("this tokenizer.json needs {}, which is not supported", what),
-                     "use a byte-level BPE tokenizer of a supported family");
+                     "use a byte-level BPE or a BERT-like WordPiece tokenizer of a supported family");
 }
+
+namespace {
+
+bool IsAbsentOrFalse(const Json* value) { return IsAbsent(value) || (value->is_bool() && !value->as_bool()); }
+bool IsAbsentOrEmpty(const Json* value) { return IsAbsent(value) || (value->is_string() && value->as_string().empty()); }
 
 Result<uint32_t> ReadId(const Json* value, std::string_view where) {
   if (value == nullptr || value->get_if_int() == nullptr || *value->get_if_int() < 0 || *value->get_if_int() > INT32_MAX) {
@@ -68,7 +67,7 @@ Result<uint32_t> ReadNamedId(const Json& processor, std::string_view name) {
   return ReadId(&pair->as_array()[1], where);
 }
 
-Status ReadTemplate(const Json& processor, TokenizerConfig& config) {
+Status ReadTemplate(const Json& processor, SharedConfig& config) {
   const Json* single = processor.Find("single");
   const Json* specials = processor.Find("special_tokens");
   if (single == nullptr || !single->is_array()) return InvalidArgument("post_processor.single is not an array");
@@ -101,7 +100,7 @@ Status ReadTemplate(const Json& processor, TokenizerConfig& config) {
   return {};
 }
 
-Status ReadPostProcessor(const Json* processor, TokenizerConfig& config) {
+Status ReadPostProcessor(const Json* processor, SharedConfig& config) {
   if (IsAbsent(processor)) return {};
   const std::string_view type = TypeOf(*processor);
   if (type == "ByteLevel") return {};  // moves offsets only
@@ -128,7 +127,7 @@ Result<bool> ReadFlag(const Json& token, std::string_view name) {
 }
 
 // Gives ids as Hugging Face does: that of the vocabulary, else the next free one; the file's own number is not used.
-Status ReadAddedTokens(const Json* tokens, const VocabularyFacts& vocabulary, TokenizerConfig& config) {
+Status ReadAddedTokens(const Json* tokens, const VocabularyFacts& vocabulary, SharedConfig& config) {
   if (IsAbsent(tokens)) return {};
   if (!tokens->is_array()) return InvalidArgument("added_tokens is not an array");
   auto next_id = static_cast<uint32_t>(vocabulary.size);
@@ -185,9 +184,21 @@ std::vector<std::string> AddedContents(const Json& document) {
   return contents;
 }
 
-Result<TokenizerConfig> ResolveConfig(const Json& document, const VocabularyFacts& vocabulary) {
+Status ReadSharedConfig(const Json& document, const VocabularyFacts& vocabulary, SharedConfig& config) {
   const Json* version = document.Find("version");
   if (version != nullptr && *version != Json("1.0")) return Refuse(fmt::format("version {}", version->Dump()));
+  WEIR_TRY(ReadPostProcessor(document.Find("post_processor"), config));
+  return ReadAddedTokens(document.Find("added_tokens"), vocabulary, config);
+}
+
+Status CheckPatternsDiffer(std::vector<std::string> patterns) {
+  std::sort(patterns.begin(), patterns.end());
+  const auto twin = std::adjacent_find(patterns.begin(), patterns.end());
+  if (twin != patterns.end()) return InvalidArgument(fmt::format("two added tokens normalise to {}", JsonQuote(*twin)));
+  return {};
+}
+
+Result<TokenizerConfig> ResolveConfig(const Json& document, const VocabularyFacts& vocabulary) {
   if (!IsAbsent(document.Find("truncation"))) return Refuse("truncation");
   if (!IsAbsent(document.Find("padding"))) return Refuse("padding");
   TokenizerConfig config;
@@ -196,23 +207,17 @@ Result<TokenizerConfig> ResolveConfig(const Json& document, const VocabularyFact
   if (IsAbsent(pre_tokenizer)) return Refuse("BPE without a pre_tokenizer");
   config.pre_tokenizer = *pre_tokenizer;
   WEIR_TRY(CheckDecoder(document.Find("decoder")));
-  WEIR_TRY(ReadPostProcessor(document.Find("post_processor"), config));
-  WEIR_TRY(ReadAddedTokens(document.Find("added_tokens"), vocabulary, config));
+  WEIR_TRY(ReadSharedConfig(document, vocabulary, config));
   std::vector<std::string> patterns;  // of normalised tokens
   for (const AddedToken& token : config.added_tokens) {
     if (!token.normalized) continue;
     patterns.push_back(config.nfc ? unicode::NormalizeNfc(token.content).text : token.content);
   }
-  std::sort(patterns.begin(), patterns.end());
-  const auto twin = std::adjacent_find(patterns.begin(), patterns.end());
-  if (twin != patterns.end()) return InvalidArgument(fmt::format("two added tokens normalise to {}", JsonQuote(*twin)));
+  WEIR_TRY(CheckPatternsDiffer(std::move(patterns)));
   return config;
 }
 
-Json ConfigToJson(const TokenizerConfig& config) {
-  Json json = Json::MakeObject();
-  json.Set("nfc", config.nfc);
-  json.Set("pre_tokenizer", config.pre_tokenizer);
+void SetSharedJson(const SharedConfig& config, Json& json) {
   Json tokens = Json::MakeArray();
   for (const AddedToken& token : config.added_tokens) {
     Json row = Json::MakeArray();
@@ -228,6 +233,13 @@ Json ConfigToJson(const TokenizerConfig& config) {
     for (const uint32_t id : *ids) list.Append(int64_t{id});
     json.Set(name, std::move(list));
   }
+}
+
+Json ConfigToJson(const TokenizerConfig& config) {
+  Json json = Json::MakeObject();
+  json.Set("nfc", config.nfc);
+  json.Set("pre_tokenizer", config.pre_tokenizer);
+  SetSharedJson(config, json);
   return json;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// TokenizerConfig: all of a tokenizer.json but its vocabulary and merges, checked and resolved.
+// TokenizerConfig: all of a BPE tokenizer.json but its vocabulary and merges, checked and resolved.
 //
 // Everything that could change an id and is not implemented exactly is refused by name here. A plain value.
 
@@ -23,12 +23,16 @@ struct AddedToken {
   bool normalized = false;   // looked for in normalised text
 };
 
-struct TokenizerConfig {
-  bool nfc = false;
-  Json pre_tokenizer;
+// What tokenizers of every model type have.
+struct SharedConfig {
   std::vector<AddedToken> added_tokens;  // by content, no two alike
   std::vector<uint32_t> prefix;          // what the post-processor puts before a text
   std::vector<uint32_t> suffix;          // and after it
+};
+
+struct TokenizerConfig : SharedConfig {
+  bool nfc = false;
+  Json pre_tokenizer;
 };
 
 // The vocabulary's part in resolving: how many strings it has, and the id of one (as tokenizer.json spells it) or kNone.
@@ -40,11 +44,20 @@ struct VocabularyFacts {
 // `document` is the tokenizer.json without model.vocab and model.merges. unsupported names what is not implemented;
 // invalid_argument says what is malformed.
 Result<TokenizerConfig> ResolveConfig(const Json& document, const VocabularyFacts& vocabulary);
+// The version, post-processor and added tokens of a document.
+Status ReadSharedConfig(const Json& document, const VocabularyFacts& vocabulary, SharedConfig& config);
+// invalid_argument when two patterns, those of normalised tokens, are alike.
+Status CheckPatternsDiffer(std::vector<std::string> patterns);
+// The `type` of a component; "" when it has none.
+std::string_view TypeOf(const Json& component);
+inline bool IsAbsent(const Json* value) { return value == nullptr || value->is_null(); }
+Error Refuse(std::string_view what);
 // The model's own options alone; for the better message before anything else is read.
 Status CheckModelOptions(const Json& model);
 // The contents of `added_tokens`, as far as they are well-formed.
 std::vector<std::string> AddedContents(const Json& document);
 
+void SetSharedJson(const SharedConfig& config, Json& json);
 // A canonical form, and back. corrupt when it is not of that form.
 Json ConfigToJson(const TokenizerConfig& config);
 Result<TokenizerConfig> ConfigFromJson(const Json& json);

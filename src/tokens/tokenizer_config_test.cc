@@ -28,7 +28,7 @@ TEST(TokenizerConfig, RefusesWhatItDoesNotDoByName) {
     const char* named;
   } cases[] = {
       {"model/type", R"("Unigram")", "Unigram"},
-      {"model/type", R"("WordPiece")", "WordPiece"},
+      {"model/type", R"("WordLevel")", "WordLevel"},
       {"model/dropout", "0.1", "dropout"},
       {"model/continuing_subword_prefix", R"("##")", "continuing_subword_prefix"},
       {"model/end_of_word_suffix", R"("</w>")", "end_of_word_suffix"},

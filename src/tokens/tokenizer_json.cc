@@ -19,6 +19,7 @@ struct Parts {
   std::vector<std::pair<std::string_view, std::string_view>> merges;
   std::string model_options = "{";
   std::string document = "{";
+  bool is_word_piece = false;
 };
 
 void AppendMember(std::string& object, std::string_view name, dom::element value) {
@@ -84,14 +85,16 @@ Status ReadModel(dom::element value, Parts& parts) {
   }
   parts.model_options += '}';
   WEIR_ASSIGN(const Json options, Json::Parse(parts.model_options));
-  WEIR_TRY(CheckModelOptions(options));
+  parts.is_word_piece = TypeOf(options) == "WordPiece";
+  if (!parts.is_word_piece) WEIR_TRY(CheckModelOptions(options));
   int vocabularies = 0;
   int merge_lists = 0;
   for (const dom::key_value_pair member : model) {
     if (member.key == "vocab" && ++vocabularies == 1) WEIR_TRY(ReadVocabulary(member.value, parts));
-    if (member.key == "merges" && ++merge_lists == 1) WEIR_TRY(ReadMerges(member.value, parts));
+    if (member.key == "merges" && !parts.is_word_piece && ++merge_lists == 1) WEIR_TRY(ReadMerges(member.value, parts));
   }
-  if (vocabularies != 1 || merge_lists != 1)
+  if (vocabularies != 1 && parts.is_word_piece) return InvalidArgument("model has no vocab of its own, or has it twice");
+  if (vocabularies != 1 || (merge_lists != 1 && !parts.is_word_piece))
     return InvalidArgument("model has no vocab and merges of its own, or has them twice");
   return {};
 }
@@ -129,13 +132,25 @@ std::unordered_map<std::string_view, uint32_t> IdsOf(const std::vector<std::stri
   return ids;
 }
 
-Result<LoadedTokenizer> Assemble(const Parts& parts) {
+Result<wordpiece::LoadedWordPiece> AssembleWordPiece(const Parts& parts, const Json& options, const Json& document,
+                                                     const VocabularyFacts& facts) {
+  WEIR_ASSIGN(wordpiece::WordPieceConfig config, wordpiece::ResolveWordPieceConfig(document, options, facts));
+  WEIR_ASSIGN(wordpiece::WordPieceModel model,
+              wordpiece::WordPieceModel::Build({parts.vocabulary, config.unknown, config.going_on, config.chars_max}));
+  return wordpiece::LoadedWordPiece{std::move(model), std::move(config)};
+}
+
+Result<AnyLoadedTokenizer> Assemble(const Parts& parts) {
   WEIR_ASSIGN(const Json options, Json::Parse(parts.model_options));
   WEIR_ASSIGN(const Json document, Json::Parse(parts.document));
 
   const std::vector<std::string> contents = AddedContents(document);
   const auto ids = IdsOf(contents, parts);
   const VocabularyFacts facts{parts.vocabulary.size(), [&ids](std::string_view text) { return ids.at(text); }};
+  if (parts.is_word_piece) {
+    WEIR_ASSIGN(wordpiece::LoadedWordPiece loaded, AssembleWordPiece(parts, options, document, facts));
+    return AnyLoadedTokenizer(std::move(loaded));
+  }
   WEIR_ASSIGN(TokenizerConfig config, ResolveConfig(document, facts));
 
   ModelSource source;
@@ -146,12 +161,12 @@ Result<LoadedTokenizer> Assemble(const Parts& parts) {
   const Json* unknown = options.Find("unk_token");
   source.has_unknown_token = unknown != nullptr && !unknown->is_null();
   WEIR_ASSIGN(BpeModel model, BpeModel::Build(source));
-  return LoadedTokenizer{std::move(model), std::move(config)};
+  return AnyLoadedTokenizer(LoadedTokenizer{std::move(model), std::move(config)});
 }
 
 }  // namespace
 
-Result<LoadedTokenizer> ReadTokenizerJson(std::string_view json) {
+Result<AnyLoadedTokenizer> ReadTokenizerJson(std::string_view json) {
   if (json.empty()) return InvalidArgument("the file is empty");
   const simdjson::padded_string padded(json);
   dom::parser parser;

@@ -1,11 +1,13 @@
 #pragma once
-// Reading a Hugging Face tokenizer.json into a BPE model and its configuration.
+// Reading a Hugging Face tokenizer.json into a model and its configuration.
 
 #include <string_view>
+#include <variant>
 
 #include "bpe_model.h"
 #include "tokenizer_config.h"
 #include "weir/base/result.h"
+#include "wordpiece_tokenizer.h"
 
 namespace weir::bpe {
 
@@ -14,7 +16,9 @@ struct LoadedTokenizer {
   TokenizerConfig config;
 };
 
+using AnyLoadedTokenizer = std::variant<LoadedTokenizer, wordpiece::LoadedWordPiece>;
+
 // invalid_argument: no valid JSON (byte offset) or not of the documented shape. unsupported: a feature, by name.
-Result<LoadedTokenizer> ReadTokenizerJson(std::string_view json);
+Result<AnyLoadedTokenizer> ReadTokenizerJson(std::string_view json);
 
 }  // namespace weir::bpe

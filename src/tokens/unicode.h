@@ -66,6 +66,10 @@ inline Decoded Decode(const char* at) {
 }
 void AppendUtf8(uint32_t code_point, std::string& out);
 
+// With the normaliser's data (Unicode 9). The decomposition is canonical and whole, in the order of the data.
+uint32_t CanonicalClass(uint32_t code_point);
+void AppendDecomposition(uint32_t code_point, std::vector<uint32_t>& out);
+
 // Exactly: NormalizeNfc would return the text unchanged. Several GB/s on text without combining characters.
 bool IsNfc(std::string_view text);
 

@@ -265,6 +265,21 @@ void AppendChanged(const std::vector<Part>& parts, uint32_t begin, uint32_t end,
 
 }  // namespace
 
+uint32_t CanonicalClass(uint32_t code_point) { return CombiningClass(code_point); }
+
+void AppendDecomposition(uint32_t code_point, std::vector<uint32_t>& out) {
+  if (const uint32_t index = code_point - kSyllables; index < kSyllableCount) {
+    out.push_back(kLeads + index / (kVowelCount * kTailCount));
+    out.push_back(kVowels + index % (kVowelCount * kTailCount) / kTailCount);
+    if (index % kTailCount != 0) out.push_back(kTails + index % kTailCount);
+    return;
+  }
+  const Decomposition* entry = FindDecomposition(code_point);
+  if (entry == nullptr) return out.push_back(code_point);
+  AppendDecomposition(entry->first, out);
+  if (entry->second != 0) AppendDecomposition(entry->second, out);
+}
+
 bool IsNfc(std::string_view text) {
   bool same = true;
   Segment segment;

@@ -3,8 +3,9 @@
 
 usage: compare.py --encoder BINARY --cache FOLDER [--family NAME]... [--sample-mib N] [--report FILE]
 
-For every CACHE/tokenizers/NAME/tokenizer.json: ids without and (on a part) with special tokens, byte offsets where HF's
-are comparable, and decoding. qwen3 takes the whole corpus, the others --sample-mib of it. HF's answers are kept in
+For every CACHE/tokenizers/NAME/tokenizer.json and CACHE/models/NAME/tokenizer.json: ids without and (on a part) with special
+tokens, byte offsets where HF's are comparable (of WordPiece: all of them), and decoding. qwen3 takes the whole corpus, the
+others --sample-mib of it; WordPiece in several variants, and on texts of its own (see wordpiece.py). HF's answers are kept in
 CACHE/hf, so that a second run only runs Weir. A difference is cut down to a small text and printed; --report appends
 it to a file as well. Exit codes: 0 equal, 1 different, 77 nothing to compare with.
 """
@@ -21,10 +22,13 @@ import time
 import unicodedata
 
 import corpus
+import wordpiece
 
 SKIP = 77
 OFFSETS_MIB = 1  # of the sample are compared by offset, and again with special tokens
 SHOWN_MAX = 5    # differences a family
+FEW_MIB = 0.25   # of the sample, for the lesser variants of a WordPiece tokenizer
+DECODED = 300    # documents of a WordPiece tokenizer are decoded
 FULL_FAMILY = "qwen3"
 CORPUS_BYTES_MIN = 20_000_000
 
@@ -35,8 +39,8 @@ class Weir:
     def __init__(self, binary, tokenizer):
         self.process = subprocess.Popen([binary, tokenizer], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def send(self, raw, special):
-        self.process.stdin.write(struct.pack("<II", special, len(raw)) + raw)
+    def send(self, raw, flags):
+        self.process.stdin.write(struct.pack("<II", flags, len(raw)) + raw)
 
     def receive(self):
         status, size = struct.unpack("<II", self.read(8))
@@ -56,6 +60,12 @@ class Weir:
         self.send(text.encode(), special)
         self.process.stdin.flush()
         return self.receive()
+
+    def decoded(self, text):
+        self.send(text.encode(), 2)
+        self.process.stdin.flush()
+        ours = self.receive()
+        return ours if isinstance(ours, str) else self.read(struct.unpack("<I", self.read(4))[0]).decode()
 
     def many(self, texts, special=False):
         def feed():
@@ -164,9 +174,15 @@ def shrink(text, differs, tries=400):
     return text
 
 
+def byte_starts(text, starts):
+    """Byte offsets of characters."""
+    sizes = np.array([len(c.encode()) for c in text] or [0])
+    return np.concatenate(([0], np.cumsum(sizes)))[starts]
+
+
 class Comparison:
-    def __init__(self, arguments, path):
-        self.arguments, self.path, self.name = arguments, path, path.parent.name
+    def __init__(self, arguments, path, word_piece):
+        self.arguments, self.path, self.name, self.word_piece = arguments, path, path.parent.name, word_piece
         self.weir = Weir(arguments.encoder, path)
         self.file_hash = hashlib.sha256(path.read_bytes()).hexdigest()
         self.hf = None
@@ -174,7 +190,10 @@ class Comparison:
         self.shown = set()
 
     def load_hf(self):
-        self.hf = self.hf or tokenizers.Tokenizer.from_file(str(self.path))
+        if self.hf is None:
+            self.hf = tokenizers.Tokenizer.from_file(str(self.path))
+            self.hf.no_truncation()
+            self.hf.no_padding()
         return self.hf
 
     def hf_one(self, text, special):
@@ -226,7 +245,7 @@ class Comparison:
             found.append(ours)
             if isinstance(ours, str) or not np.array_equal(ours[0], expected):
                 wrong.append((kind, "ids", text))
-            elif not special and not ours[2] and unicodedata.normalize("NFC", text) == text:
+            elif not special and not self.word_piece and not ours[2] and unicodedata.normalize("NFC", text) == text:
                 wrong.append((kind, "decoding", text))
         for kind, what, text in wrong:
             self.report(kind, what, text, special)
@@ -237,11 +256,22 @@ class Comparison:
         for (kind, text), count, ours in zip(docs, answers["counts"], found):
             starts = answers["starts"][at:at + count]
             at += count
-            if isinstance(ours, str) or len(ours[0]) != count or unicodedata.normalize("NFC", text) != text:
+            if isinstance(ours, str) or len(ours[0]) != count:
                 continue
-            fault = offset_fault(text, ours[1], starts)
+            if self.word_piece:
+                wrong = np.nonzero(byte_starts(text, starts) != ours[1])[0]
+                fault = int(wrong[0]) if len(wrong) else None
+            else:
+                fault = offset_fault(text, ours[1], starts) if unicodedata.normalize("NFC", text) == text else None
             if fault is not None:
                 self.report(kind, f"offset of token {fault}: {int(ours[1][fault])}, HF's character {int(starts[fault])}", text[:500], False)
+
+    def check_decoding(self, docs):
+        """Of WordPiece: what HF's decoder makes of the ids, special tokens included."""
+        for kind, text in docs:
+            ids = self.load_hf().encode(text, add_special_tokens=False).ids
+            if self.weir.decoded(text) != self.hf.decode(ids, skip_special_tokens=False):
+                self.report(kind, "decoding", text[:500], False)
 
     def run(self, docs, corpus_hash):
         texts = [text for _, text in docs]
@@ -254,8 +284,10 @@ class Comparison:
         found = self.check_ids(docs, whole, False)
         self.check_offsets(part, placed, found[:len(part)])
         self.check_ids(part, special, True)
+        if self.word_piece:
+            self.check_decoding(docs[::max(1, len(docs) // DECODED)])
         size = sum(len(text.encode()) for text in texts) / 1e6
-        print(f"{self.name:14} {len(docs):6} documents {size:6.1f} MB {len(whole['ids']):9} tokens {self.faults:6} differ"
+        print(f"{self.name:34} {len(docs):6} documents {size:6.1f} MB {len(whole['ids']):9} tokens {self.faults:6} differ"
               f"   HF {hf_seconds + more + most:5.1f} s, Weir {time.monotonic() - begin:5.1f} s", flush=True)
         return self.faults + (self.weir.close() != 0)
 
@@ -269,19 +301,27 @@ def main():
     parser.add_argument("--report")
     arguments = parser.parse_args()
     paths = sorted(arguments.cache.glob("tokenizers/*/tokenizer.json"))
+    models = sorted(arguments.cache.glob("models/*/tokenizer.json"))
     if not paths:
         print(f"SKIPPED: no tokenizers under {arguments.cache}; scripts/setup fetches them")
         return SKIP
     docs, corpus_hash = load_corpus(arguments.cache, paths)
     part = sample(docs, arguments.sample_mib * corpus.MEBIBYTE)
+    rows = [(path.parent.name, path, docs if path.parent.name == FULL_FAMILY else part, corpus_hash, False) for path in paths]
+    own = wordpiece.documents() if models else []
+    for path in models:
+        if wordpiece.is_word_piece(json.loads(path.read_text(encoding="utf-8"))):
+            for name, variant, few in wordpiece.variants(path, arguments.cache / "hf/wordpiece"):
+                texts = own + (sample(docs, FEW_MIB * corpus.MEBIBYTE) if few else part)
+                rows.append((name, variant, texts, corpus.fingerprint(texts), True))
     faults = 0
-    for path in paths:
-        if arguments.family and path.parent.name not in arguments.family:
+    for name, path, texts, texts_hash, word_piece in rows:
+        if arguments.family and not any(name.startswith(family) for family in arguments.family):
             continue
         try:
-            faults += Comparison(arguments, path).run(docs if path.parent.name == FULL_FAMILY else part, corpus_hash)
+            faults += Comparison(arguments, path, word_piece).run(texts, texts_hash)
         except RuntimeError as error:
-            print(f"{path.parent.name:14} FAILED: {error}", flush=True)
+            print(f"{name:34} FAILED: {error}", flush=True)
             faults += 1
     print("all equal" if faults == 0 else f"{faults} differences")
     return 1 if faults else 0

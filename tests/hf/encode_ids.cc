@@ -1,8 +1,9 @@
 // Answers encode requests over a pipe, for tests that compare with other tokenizers.
 //
 // usage: weir_encode_ids TOKENIZER.json
-// Request:  u32 flags (1: add special tokens), u32 size, text.
-// Response: u32 0, u32 count, ids, first bytes, u32 1 if decoding the ids gives the text back; or
+// Request:  u32 flags (1: add special tokens, 2: answer with the decoded text), u32 size, text.
+// Response: u32 0, u32 count, ids, first bytes, u32 1 if decoding the ids gives the text back
+//           (where asked for: u32 size, decoded text); or
 //           u32 1, u32 size, error message.
 // All numbers little-endian; ends with the input.
 
@@ -37,6 +38,10 @@ void Answer(const weir::Tokenizer& tokenizer, weir::Encoder& encoder, uint32_t f
   WriteWords(encoding.ids);
   WriteWords(encoding.begins);
   WriteWord(decoded && *decoded == text ? 1 : 0);
+  if ((flags & 2) == 0) return;
+  const std::string answer = decoded ? *decoded : decoded.error().ToString();
+  WriteWord(static_cast<uint32_t>(answer.size()));
+  std::fwrite(answer.data(), 1, answer.size(), stdout);
 }
 
 }  // namespace

@@ -14,19 +14,18 @@
 
 namespace weir::testing {
 
-// Names and paths of those that are there.
-inline std::vector<std::pair<std::string, std::filesystem::path>> RealTokenizers() {
+inline std::filesystem::path CacheFolder() {
   const char* const cache = std::getenv("WEIR_CACHE_DIR");
   const char* const xdg = std::getenv("XDG_CACHE_HOME");
   const char* const home = std::getenv("HOME");
-  std::filesystem::path folder;
-  if (cache != nullptr) {
-    folder = cache;
-  } else if (xdg != nullptr) {
-    folder = std::filesystem::path(xdg) / "weir";
-  } else if (home != nullptr) {
-    folder = std::filesystem::path(home) / ".cache" / "weir";
-  }
+  if (cache != nullptr) return cache;
+  if (xdg != nullptr) return std::filesystem::path(xdg) / "weir";
+  return home != nullptr ? std::filesystem::path(home) / ".cache" / "weir" : std::filesystem::path();
+}
+
+// Names and paths of those of byte-level BPE that are there.
+inline std::vector<std::pair<std::string, std::filesystem::path>> RealTokenizers() {
+  const std::filesystem::path folder = CacheFolder();
   std::vector<std::pair<std::string, std::filesystem::path>> found;
   for (const char* name :
        {"qwen3", "llama3", "llama3.1", "gpt4o", "gpt-oss", "cl100k", "deepseek-v3", "gpt2", "starcoder2", "command-r"}) {
@@ -35,6 +34,13 @@ inline std::vector<std::pair<std::string, std::filesystem::path>> RealTokenizers
     if (std::filesystem::is_regular_file(path, ignored)) found.emplace_back(name, path);
   }
   return found;
+}
+
+// The tokenizer.json of all-MiniLM-L6-v2, WordPiece; empty where it is not there.
+inline std::filesystem::path RealWordPiece() {
+  const std::filesystem::path path = CacheFolder() / "models" / "all-minilm-l6-v2" / "tokenizer.json";
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored) ? path : std::filesystem::path();
 }
 
 // A fragment of text of a random kind: words, blanks, marks, digits, contractions, CJK, emoji, or one of `added`.

@@ -2,8 +2,8 @@
 // Tokenizer: text to the exact token ids of a model, and back.
 //
 // A Tokenizer is immutable after loading and shared by all threads. The work is done by an Encoder, which owns the word
-// cache and scratch memory of one thread. Our own byte-level BPE (LoadTokenizer) gives the ids of Hugging Face
-// `tokenizers` on every input; a GGUF vocabulary can stand behind the same interface.
+// cache and scratch memory of one thread. Our own byte-level BPE and BERT's WordPiece (LoadTokenizer) give the ids of
+// Hugging Face `tokenizers` on every input; a GGUF vocabulary can stand behind the same interface.
 
 #include <cstdint>
 #include <filesystem>
@@ -23,6 +23,10 @@ using TokenId = uint32_t;
 // Token i covers bytes [begins[i], begins[i+1]) of the original text, the last one up to its end. begins never falls;
 // a token that stands for no byte of its own (an added begin-of-text, or the rest of a character that normalisation
 // changed) has an empty range. Texts are limited to 4 GiB - 1.
+//
+// WordPiece: begins are where Hugging Face says that tokens begin, in bytes. White space and characters that vanish belong
+// to the token before them, those before the first token to none; tokens that share one character of the text (Hangul in
+// parts) all begin where it does, so that all but the last of them have empty ranges.
 struct Encoding {
   std::vector<TokenId> ids;
   std::vector<uint32_t> begins;  // same length as ids; bytes
@@ -65,7 +69,9 @@ class Tokenizer {
   virtual uint32_t vocab_size() const = 0;
   virtual std::unique_ptr<Encoder> NewEncoder() const = 0;
 
-  // Exact bytes. invalid_argument for an id that is not in the vocabulary (names its index).
+  // BPE: exact bytes. WordPiece does not keep them (case, accents and white space are lost): tokens joined by blanks, pieces
+  // that go on without, and blanks before signs taken out where the file's decoder cleans up; as Hugging Face decodes
+  // without skipping special tokens. invalid_argument for an id that is not in the vocabulary (names its index).
   virtual Result<std::string> Decode(std::span<const TokenId> ids) const = 0;
   // The id of a token given as its exact text (added tokens included), for example "<|im_start|>".
   virtual std::optional<TokenId> IdOf(std::string_view token) const = 0;
@@ -76,8 +82,10 @@ struct TokenizerLoadOptions {
   std::filesystem::path cache_folder;
 };
 
-// Reads a Hugging Face tokenizer.json. A feature that is not implemented exactly is refused by name (unsupported);
-// a broken file is invalid_argument with the place.
+// Reads a Hugging Face tokenizer.json: byte-level BPE, or WordPiece with BERT's normaliser and pre-tokeniser. A feature that
+// is not implemented exactly is refused by name (unsupported); a broken file is invalid_argument with the place. The
+// truncation and padding that files of embedding models ask for are not applied: a text gives all its tokens. WordPiece
+// files load as fast as a cached copy would, so none is kept of them.
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::filesystem::path& path, const TokenizerLoadOptions& options);
 
 }  // namespace weir
