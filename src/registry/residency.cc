@@ -225,10 +225,15 @@ Result<Pin> Core::Hold(const AgentPtr& state) {
     if (!CanReload()) return NotFound(fmt::format("agent '{}' was removed or evicted meanwhile", state->terms.agent));
     LoadOptions load;
     load.bytes_expected = state->record_bytes;
-    WEIR_ASSIGN(Loaded loaded, pool_->LoadOrShare(
-                                   state->pool_key, [&](Filler& filler) { return LoadInto(filler, *state); }, load));
-    pin = std::move(loaded.pin);
-    if (loaded.by == LoadedBy::kComputed) {
+    Result<Loaded> loaded = pool_->LoadOrShare(
+        state->pool_key, [&](Filler& filler) { return LoadInto(filler, *state); }, load);
+    if (!loaded) {
+      // The pool's word for what can never fit its budget, which the broker may have lowered.
+      if (loaded.error().code == ErrorCode::kInvalidArgument) return Exhausted(loaded.error().message, loaded.error().hint);
+      return loaded.error();
+    }
+    pin = std::move(loaded->pin);
+    if (loaded->by == LoadedBy::kComputed) {
       counters_.reloaded.fetch_add(1, std::memory_order_relaxed);
       Record([&] {
         return Decision{.kind = DecisionKind::kRestore,
