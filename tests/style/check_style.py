@@ -28,6 +28,8 @@ THIRD_PARTY = {
     "pcre2.h": "pcre2", "CLI/": "CLI11", "toml++/": "tomlplusplus", "jinja/": "weir_jinja", "nlohmann/": "nlohmann",
     "rocksdb/": "rocksdb",
     "hnswlib/": "hnswlib",
+    "llama.h": "weir_llama", "llama-ext.h": "weir_llama", "gguf.h": "weir_llama", "ggml.h": "weir_llama",
+    "ggml-backend.h": "weir_llama", "ggml-cpu.h": "weir_llama",
 }
 TEST_ONLY = ("gtest/", "gmock/", "rapidcheck")
 
