@@ -16,7 +16,6 @@ ggml_backend_reg_t weir_ggml_cpu_baseline_reg(void);
 #if defined(__x86_64__)
 ggml_backend_reg_t weir_ggml_cpu_avx2_reg(void);
 ggml_backend_reg_t weir_ggml_cpu_avx512_reg(void);
-ggml_backend_reg_t weir_ggml_cpu_avx512_vnni_reg(void);
 #endif
 }
 
@@ -40,10 +39,8 @@ CpuLevel ChooseCpuLevel() {
                     __builtin_cpu_supports("avx");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("avx512cd");
-  const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
+                      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vnni");
   if (wanted == kBaseline.name) return kBaseline;
-  if (vnni && (wanted.empty() || wanted == "avx512_vnni")) return {"avx512_vnni", weir_ggml_cpu_avx512_vnni_reg};
   if (avx512 && wanted != "avx2") return {"avx512", weir_ggml_cpu_avx512_reg};
   if (avx2) return {"avx2", weir_ggml_cpu_avx2_reg};
 #endif

@@ -2,6 +2,7 @@
 // An Embedder without a model, for tests of what stands above: vectors that depend on nothing but the ids, the texts that
 // were computed counted, faults on demand.
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <functional>

@@ -44,7 +44,7 @@ std::string EmbedderFingerprint(std::string_view file_sha256, Pooling pooling);
 // Lower-case hexadecimal; reads the file once, in pieces.
 Result<std::string> FileSha256(const std::filesystem::path& file);
 
-// The level of instruction set that CPU kernels are taken from: "avx512_vnni", "avx512", "avx2" or "baseline".
+// The level of instruction set that CPU kernels are taken from: "avx512", "avx2" or "baseline".
 std::string_view CpuLevelName();
 
 }  // namespace weir
