@@ -96,11 +96,11 @@ void WordPieceEncoder::EncodeStretch(std::string_view stretch, uint32_t base) {
   bpe::AddedTokenFinder::Walk walk(parts_->normalized_finder, text);
   size_t at = 0;
   while (const auto match = walk.Next()) {
-    EncodePlain(parts_->plain_folder, text.substr(at, match->begin - at), static_cast<uint32_t>(at));
+    EncodePlain(*parts_->plain_folder, text.substr(at, match->begin - at), static_cast<uint32_t>(at));
     EmitToken(match->id, static_cast<uint32_t>(match->begin));
     at = match->end;
   }
-  EncodePlain(parts_->plain_folder, text.substr(at), static_cast<uint32_t>(at));
+  EncodePlain(*parts_->plain_folder, text.substr(at), static_cast<uint32_t>(at));
   for (size_t i = first; i < count_; ++i) begins_[i] = base + normalized.origins[begins_[i]];
 }
 

@@ -6,6 +6,7 @@
 // tokens are looked for in normalised text is that text written out.
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,9 +25,9 @@ struct WordPieceParts {
   WordPieceModel model;
   WordPieceConfig config;
   CharacterFolder folder;
-  CharacterFolder plain_folder;             // of text that is normalised: changes nothing
-  bpe::AddedTokenFinder raw_finder;         // tokens looked for in raw text
-  bpe::AddedTokenFinder normalized_finder;  // and in normalised text
+  std::optional<CharacterFolder> plain_folder;  // where there are normalized tokens: changes nothing
+  bpe::AddedTokenFinder raw_finder;             // tokens looked for in raw text
+  bpe::AddedTokenFinder normalized_finder;      // and in normalised text
 };
 
 class WordPieceEncoder final : public Encoder {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "weir/codec/json.h"
 
@@ -38,33 +37,51 @@ Status WordPieceModel::PlaceTokens(const Source& source) {
   return {};
 }
 
-void WordPieceModel::PlaceTries(const Source& source, const std::vector<uint32_t>& by_text) {
-  const auto text_of = [&](uint32_t index) { return source.vocabulary[by_text[index]].text; };
-  struct Open {  // a node whose tokens, [first, last) of by_text, share their first `depth` bytes
+// The vocabulary by text. Most comparisons end at the first eight bytes, which lie beside each other here.
+struct SortedItem {
+  uint64_t start = 0;  // of the text, big-endian, zeros behind
+  const bpe::VocabularyItem* item = nullptr;
+  std::string_view text() const { return item->text; }
+};
+
+static std::vector<SortedItem> SortByText(std::span<const bpe::VocabularyItem> vocabulary) {
+  std::vector<SortedItem> sorted;
+  sorted.reserve(vocabulary.size());
+  for (const bpe::VocabularyItem& item : vocabulary) {
+    uint64_t start = 0;
+    std::memcpy(&start, item.text.data(), std::min(item.text.size(), sizeof start));
+    sorted.push_back({__builtin_bswap64(start), &item});
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const SortedItem& a, const SortedItem& b) {
+    return a.start != b.start ? a.start < b.start : a.text() < b.text();
+  });
+  return sorted;
+}
+
+void WordPieceModel::PlaceTries(std::string_view going_on, std::span<const SortedItem> sorted) {
+  struct Open {  // a node whose tokens, [first, last) of `sorted`, share their first `depth` bytes
     uint32_t first, last;
     size_t depth;
   };
-  const auto begins = [&](uint32_t item, std::string_view prefix) {
-    return source.vocabulary[item].text.substr(0, prefix.size()) < prefix;
-  };
-  const auto ends = [&](std::string_view prefix, uint32_t item) {
-    return prefix < source.vocabulary[item].text.substr(0, prefix.size());
-  };
-  const auto first = std::lower_bound(by_text.begin(), by_text.end(), source.going_on, begins);
-  const auto last = std::upper_bound(first, by_text.end(), source.going_on, ends);
-  std::vector<Open> open = {{0, static_cast<uint32_t>(by_text.size()), 0},
-                            {static_cast<uint32_t>(first - by_text.begin()), static_cast<uint32_t>(last - by_text.begin()),
-                             source.going_on.size()}};
+  const auto first = std::lower_bound(
+      sorted.begin(), sorted.end(), going_on,
+      [](const SortedItem& a, std::string_view prefix) { return a.text().substr(0, prefix.size()) < prefix; });
+  const auto last = std::upper_bound(first, sorted.end(), going_on, [](std::string_view prefix, const SortedItem& a) {
+    return prefix < a.text().substr(0, prefix.size());
+  });
+  std::vector<Open> open = {
+      {0, static_cast<uint32_t>(sorted.size()), 0},
+      {static_cast<uint32_t>(first - sorted.begin()), static_cast<uint32_t>(last - sorted.begin()), going_on.size()}};
   labels_.assign(kRoots, 0);
   for (size_t node = 0; node < open.size(); ++node) {
     auto [at, end, depth] = open[node];
-    ids_.push_back(at < end && text_of(at).size() == depth ? source.vocabulary[by_text[at]].id : kNone);
+    ids_.push_back(at < end && sorted[at].text().size() == depth ? sorted[at].item->id : kNone);
     if (ids_.back() != kNone) ++at;
     children_.push_back(static_cast<uint32_t>(open.size()));
     while (at < end) {
-      const char label = text_of(at)[depth];
+      const char label = sorted[at].text()[depth];
       uint32_t next = at + 1;
-      while (next < end && text_of(next)[depth] == label) ++next;
+      while (next < end && sorted[next].text()[depth] == label) ++next;
       if (node < kRoots) first_[node][static_cast<uint8_t>(label)] = static_cast<uint32_t>(open.size());
       open.push_back({at, next, depth + 1});
       labels_.push_back(static_cast<uint8_t>(label));
@@ -77,14 +94,11 @@ void WordPieceModel::PlaceTries(const Source& source, const std::vector<uint32_t
 Result<WordPieceModel> WordPieceModel::Build(const Source& source) {
   WordPieceModel model;
   WEIR_TRY(model.PlaceTokens(source));
-  std::vector<uint32_t> by_text(source.vocabulary.size());
-  std::iota(by_text.begin(), by_text.end(), 0u);
-  const auto text_of = [&](uint32_t item) { return source.vocabulary[item].text; };
-  std::sort(by_text.begin(), by_text.end(), [&](uint32_t a, uint32_t b) { return text_of(a) < text_of(b); });
-  const auto twin =
-      std::adjacent_find(by_text.begin(), by_text.end(), [&](uint32_t a, uint32_t b) { return text_of(a) == text_of(b); });
-  if (twin != by_text.end()) return InvalidArgument(fmt::format("model.vocab has {} twice", JsonQuote(text_of(*twin))));
-  model.PlaceTries(source, by_text);
+  const std::vector<SortedItem> sorted = SortByText(source.vocabulary);
+  const auto twin = std::adjacent_find(sorted.begin(), sorted.end(),
+                                       [](const SortedItem& a, const SortedItem& b) { return a.text() == b.text(); });
+  if (twin != sorted.end()) return InvalidArgument(fmt::format("model.vocab has {} twice", JsonQuote(twin->text())));
+  model.PlaceTries(source.going_on, sorted);
   model.chars_max_ = source.chars_max;
   model.unknown_ = model.Find(source.unknown);
   if (model.unknown_ == kNone) {

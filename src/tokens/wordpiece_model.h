@@ -18,6 +18,8 @@ namespace weir::wordpiece {
 inline constexpr uint32_t kNone = UINT32_MAX;
 inline constexpr uint32_t kIdsMax = 1u << 24;  // ids of a vocabulary
 
+struct SortedItem;
+
 class WordPieceModel {
  public:
   struct Source {
@@ -47,7 +49,7 @@ class WordPieceModel {
 
   WordPieceModel() = default;
   Status PlaceTokens(const Source& source);
-  void PlaceTries(const Source& source, const std::vector<uint32_t>& by_text);
+  void PlaceTries(std::string_view going_on, std::span<const SortedItem> sorted);
   // The node behind this byte, or 0.
   uint32_t Follow(uint32_t node, char byte) const;
 

@@ -63,8 +63,10 @@ WordPieceParts MakeParts(LoadedWordPiece loaded) {
   CharacterFolder folder(loaded.config.rules);
   bpe::AddedTokenFinder raw = MakeFinder(loaded.config, folder, false);
   bpe::AddedTokenFinder normalized = MakeFinder(loaded.config, folder, true);
+  std::optional<CharacterFolder> plain_folder;
+  if (!normalized.empty()) plain_folder.emplace(BertRules{});
   return {std::move(loaded.model), std::move(loaded.config), std::move(folder),
-          CharacterFolder({}),     std::move(raw),           std::move(normalized)};
+          std::move(plain_folder), std::move(raw),           std::move(normalized)};
 }
 
 class WordPieceTokenizer final : public Tokenizer {

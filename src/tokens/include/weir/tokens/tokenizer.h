@@ -84,8 +84,8 @@ struct TokenizerLoadOptions {
 
 // Reads a Hugging Face tokenizer.json: byte-level BPE, or WordPiece with BERT's normaliser and pre-tokeniser. A feature that
 // is not implemented exactly is refused by name (unsupported); a broken file is invalid_argument with the place. The
-// truncation and padding that files of embedding models ask for are not applied: a text gives all its tokens. WordPiece
-// files load as fast as a cached copy would, so none is kept of them.
+// truncation and padding that files of embedding models ask for are not applied: a text gives all its tokens. Of
+// WordPiece files, which are small, no flat copy is kept.
 Result<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::filesystem::path& path, const TokenizerLoadOptions& options);
 
 }  // namespace weir
