@@ -1,7 +1,7 @@
 #pragma once
 // Core: the state of a Registry. Internal to `registry`; the public methods are spread over the files by what they do:
 // registration.cc and removal.cc changes (attempt.h undoes what did not come through), residency.cc warm and cold,
-// restore.cc the start, lookups.cc and similar.cc questions.
+// restore.cc the start, lookups.cc, gathering.cc and similar.cc questions.
 //
 // Locks, outermost first: a stripe (changes of one agent), the index turn (one writer for all indexes), then leaves: parts
 // of the directory, groups, spaces, holders, encoders, workflows. The pool is never called with the index turn held, since
@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "directory.h"
@@ -141,6 +142,7 @@ class Core {
 
  private:
   class Attempt;
+  class Gathering;
   class LentEncoder;
   struct Encoded;
 
@@ -211,8 +213,10 @@ class Core {
   // One by one, for few; by the indexes, for many or all (`among` null).
   Status Compare(const Query& query, std::span<const AgentPtr> agents, const FindSharedOptions& options,
                  SharedReport& report);
-  Status Search(const Query& query, const std::set<std::string_view>* among, const FindSharedOptions& options,
+  Status Search(const Query& query, const std::unordered_set<HolderId>* among, const FindSharedOptions& options,
                 SharedReport& report);
+  // Figures of a result that follow from its exact part.
+  static void Settle(const Query& query, SharedContext& result);
   Status Finish(const Query& query, const FindSharedOptions& options, SharedReport& report);
 
   void Refuse(std::string_view agent, const Error& error);

@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "core.h"
@@ -15,17 +14,6 @@ namespace {
 
 // Up to so many agents are compared one by one.
 constexpr size_t kOneByOneMax = 16;
-// Owners that a near look-up names for one block: enough to find candidates by; what is reported is counted pair by pair.
-constexpr uint32_t kNearOwnersNamed = 64;
-
-// Where a holder was found, and how much of it.
-struct Candidate {
-  uint32_t blocks = 0;
-  uint32_t moved_tokens = 0;
-  uint32_t near_hits = 0;
-  std::optional<float> similarity{};
-  const SpanPair* pair = nullptr;
-};
 
 bool Comes(const SharedContext& a, const SharedContext& b) {
   if (a.confidence != b.confidence) return a.confidence > b.confidence;
@@ -43,14 +31,6 @@ Status Check(const FindSharedOptions& options) {
   return {};
 }
 
-// Certain figures of a result whose exact part is known.
-void Settle(const Query& query, SharedContext& result) {
-  result.tokens_saved = result.exact.blocks * query.block_size;
-  result.confidence =
-      query.tokens.empty() ? 0 : static_cast<double>(result.tokens_saved) / static_cast<double>(query.tokens.size());
-  if (result.exact.blocks > 0) result.last_key = query.keys[result.exact.blocks - 1];
-}
-
 }  // namespace
 
 Query Core::QueryOf(const SpaceIndexes& space, std::span<const TokenId> tokens, std::span<const float> vector) const {
@@ -64,6 +44,13 @@ Query Core::QueryOf(const SpaceIndexes& space, std::span<const TokenId> tokens, 
   query.begun = changes_.load(std::memory_order_acquire);
   query.now_ms = NowMs();
   return query;
+}
+
+void Core::Settle(const Query& query, SharedContext& result) {
+  result.tokens_saved = result.exact.blocks * query.block_size;
+  result.confidence =
+      query.tokens.empty() ? 0 : static_cast<double>(result.tokens_saved) / static_cast<double>(query.tokens.size());
+  if (result.exact.blocks > 0) result.last_key = query.keys[result.exact.blocks - 1];
 }
 
 Status Core::Compare(const Query& query, std::span<const AgentPtr> agents, const FindSharedOptions& options,
@@ -100,101 +87,6 @@ Status Core::Compare(const Query& query, std::span<const AgentPtr> agents, const
       result.similarity = Cosine(query.vector, view->vector());
     }
     report.results.push_back(std::move(result));
-  }
-  return {};
-}
-
-Status Core::Search(const Query& query, const std::set<std::string_view>* among, const FindSharedOptions& options,
-                    SharedReport& report) {
-  const SpaceIndexes& space = *query.space;
-  std::unordered_map<HolderId, Candidate> candidates;
-  PrefixMatch match;
-  space.blocks.Find(query.keys, match);
-  candidates.reserve(match.holders.size());
-  for (const HolderBlocks& held : match.holders) candidates[held.holder].blocks = held.blocks;
-
-  SpanMatches spans;
-  if (options.moved && !query.dense) {
-    WEIR_ASSIGN(spans, space.spans.Find(query.tokens));
-    for (const SpanPair& pair : spans.pairs) {
-      Candidate& candidate = candidates[pair.b];
-      candidate.pair = &pair;
-      candidate.moved_tokens = pair.a_tokens;
-    }
-  }
-  if (options.near && options.moved && !query.dense) {
-    NearFindOptions near;
-    near.holders_max = kNearOwnersNamed;
-    NearMatches found;
-    for (size_t end = query.block_size; end <= query.tokens.size(); end += query.block_size) {
-      WEIR_TRY(space.near.Find(query.tokens.subspan(end - query.block_size, query.block_size), near, found));
-      for (const NearHit& hit : found.hits) {
-        if (hit.tokens_differ == 0) continue;
-        for (const NearHolder& holder : found.HoldersOf(hit)) ++candidates[holder.owner].near_hits;
-      }
-    }
-  }
-  if (options.semantic && !query.dense && space.vectors != nullptr && !query.vector.empty()) {
-    VectorFindOptions nearest;
-    nearest.k = std::min<uint32_t>(options.results_max + 1, 65'536);
-    VectorMatches found;
-    WEIR_TRY(space.vectors->Find(query.vector, nearest, found));
-    for (const VectorHit& hit : found.hits) candidates[hit.owner].similarity = hit.similarity;
-  }
-  report.compared = space.contexts.load(std::memory_order_relaxed);
-  const AgentPtr excluded = query.exclude.empty() ? nullptr : directory_.Find(query.exclude);
-  if (excluded != nullptr && excluded->space == &space && report.compared > 0) --report.compared;
-  const uint32_t warm = space.spans.documents();
-  report.cold = std::max(warm, space.contexts.load(std::memory_order_relaxed)) - warm;
-
-  // In the order of what the indexes say; of those that may be listed the rest is worked out pair by pair.
-  using Found = std::pair<const HolderId, Candidate>;
-  std::vector<const Found*> order;
-  order.reserve(candidates.size());
-  for (const Found& found : candidates) order.push_back(&found);
-  std::ranges::sort(order, [](const Found* a, const Found* b) {
-    const auto rank = [](const Found& found) {
-      return std::tuple(found.second.blocks, found.second.moved_tokens, found.second.near_hits,
-                        found.second.similarity.value_or(-2), ~found.first);
-    };
-    return rank(*a) > rank(*b);
-  });
-  PairSharing sharing(query.tokens, query.block_size);
-  std::set<std::string_view> listed;
-  std::vector<AgentPtr> kept;  // owns what `listed` looks at
-  for (const Found* found : order) {
-    AgentPtr state = directory_.FindHolder(found->first);
-    if (state == nullptr || !Sees(query, *state) || (among != nullptr && !among->contains(state->terms.agent))) continue;
-    if (listed.contains(state->terms.agent)) continue;  // an older revision that is about to go
-    if (report.results.size() == options.results_max) {
-      report.truncated = true;
-      break;
-    }
-    const Candidate& candidate = found->second;
-    SharedContext result;
-    result.agent = state->terms.agent;
-    result.revision = state->terms.revision;
-    result.exact = {candidate.blocks * query.block_size, candidate.blocks};
-    const bool approximate = !query.dense && !state->terms.dense;
-    const Pin pin = HoldWarm(*state);
-    if (pin) {
-      const ContextView view = pin.resource<Body>().view();
-      // Also proves what the index said.
-      sharing.Exact(view.tokens(), result);
-      if (approximate && options.moved) {
-        const SpanPair none{};
-        const SpanPair& pair = candidate.pair == nullptr ? none : *candidate.pair;
-        sharing.Moved(pair, spans.SpansOf(pair), options, result);
-        if (options.near) sharing.Near(view.tokens(), options, result);
-      }
-    } else {
-      result.cold = true;
-    }
-    if (approximate) result.similarity = candidate.similarity;
-    Settle(query, result);
-    report.results.push_back(std::move(result));
-    listed.insert(state->terms.agent);
-    kept.push_back(std::move(state));
   }
   return {};
 }
@@ -256,7 +148,9 @@ Result<SharedReport> Core::FindShared(std::span<const std::string> agents, const
     if (others.size() <= kOneByOneMax || options.reload_cold) {
       WEIR_TRY(Compare(query, others, options, report));
     } else {
-      WEIR_TRY(Search(query, &names, options, report));
+      std::unordered_set<HolderId> among;
+      for (const AgentPtr& other : others) among.insert(other->holder);
+      WEIR_TRY(Search(query, &among, options, report));
       report.compared = static_cast<uint32_t>(others.size());
       report.cold = static_cast<uint32_t>(std::ranges::count_if(
           others, [](const AgentPtr& other) { return other->indexed.load(std::memory_order_acquire) == nullptr; }));

@@ -14,6 +14,56 @@ namespace {
 
 constexpr uint32_t kOwnersNamed = 4096;
 
+// Blocks of a query that an owner has.
+struct Count {
+  uint32_t equal = 0;
+  uint32_t near = 0;
+  uint32_t seen = 0;  // look-ups, up to the last one that counted
+};
+
+struct LikeBlocks {
+  std::unordered_map<HolderId, Count> counts;
+  bool more_owners = false;  // than were named
+};
+
+float ShareOf(uint32_t count, uint32_t blocks) { return static_cast<float>(count) / static_cast<float>(blocks); }
+
+// Owners of as many of the query's blocks as the threshold asks for, and perhaps others. Blocks are asked for from the last
+// to the first: what many share stands at the start, and whoever has none of the last blocks cannot have enough.
+Result<LikeBlocks> FindLikeBlocks(const Query& query, float threshold) {
+  const auto blocks = static_cast<uint32_t>(query.tokens.size() / query.block_size);
+  uint32_t needed = 1;
+  while (needed < blocks && ShareOf(needed, blocks) < threshold) ++needed;
+  LikeBlocks like;
+  NearFindOptions near;
+  near.holders_max = kOwnersNamed;
+  near.hits_max = 256;
+  NearMatches found;
+  for (uint32_t asked = 0; asked < blocks; ++asked) {
+    // Whoever was not found in more look-ups than may miss will not have enough.
+    const bool takes_new = asked <= blocks - needed;
+    if (!takes_new && like.counts.empty()) break;
+    const size_t begin = size_t{blocks - 1 - asked} * query.block_size;
+    WEIR_TRY(query.space->near.Find(query.tokens.subspan(begin, query.block_size), near, found));
+    like.more_owners |= found.full;
+    // Equal tokens come first: an owner that has them is not counted as near.
+    for (const NearHit& hit : found.hits) {
+      like.more_owners |= hit.more_holders;
+      for (const NearHolder& holder : found.HoldersOf(hit)) {
+        const auto known = takes_new ? like.counts.try_emplace(holder.owner).first : like.counts.find(holder.owner);
+        if (known == like.counts.end() || known->second.seen == asked + 1) continue;
+        known->second.seen = asked + 1;
+        ++(hit.tokens_differ == 0 ? known->second.equal : known->second.near);
+      }
+    }
+    const uint32_t left = blocks - 1 - asked;
+    if (!takes_new) {
+      std::erase_if(like.counts, [&](const auto& one) { return one.second.equal + one.second.near + left < needed; });
+    }
+  }
+  return like;
+}
+
 Status Check(const SimilarOptions& options) {
   if (options.k < 1 || options.k > 10'000) return InvalidArgument(fmt::format("k is {}", options.k), "1 to 10,000");
   if (!(options.threshold >= -1 && options.threshold <= 1)) return InvalidArgument("a threshold outside -1 to 1");
@@ -54,37 +104,17 @@ Result<SimilarReport> Core::FindSimilar(std::span<const TokenId> tokens, const S
   Query query = QueryOf(*space, tokens, {});
   if (options.exclude) query.exclude = *options.exclude;
 
-  struct Count {
-    uint32_t equal = 0;
-    uint32_t near = 0;
-    size_t seen = 0;  // the last block counted, plus 1
-  };
-  std::unordered_map<HolderId, Count> counts;
-  bool more_owners = false;
-  NearFindOptions near;
-  near.holders_max = kOwnersNamed;
-  near.hits_max = 256;
-  NearMatches found;
-  for (size_t block = 0; block < blocks; ++block) {
-    WEIR_TRY(space->near.Find(tokens.subspan(block * options_.block_size, options_.block_size), near, found));
-    more_owners |= found.full;
-    // Equal tokens come first: an owner that has them is not counted as near.
-    for (const NearHit& hit : found.hits) {
-      more_owners |= hit.more_holders;
-      for (const NearHolder& holder : found.HoldersOf(hit)) {
-        Count& count = counts[holder.owner];
-        if (count.seen == block + 1) continue;
-        count.seen = block + 1;
-        ++(hit.tokens_differ == 0 ? count.equal : count.near);
-      }
+  WEIR_ASSIGN(const LikeBlocks like, FindLikeBlocks(query, options.threshold));
+  std::unordered_map<HolderId, uint32_t> prefixes;
+  if (!like.counts.empty()) {
+    PrefixMatch match;
+    space->blocks.Find(query.keys, match);
+    for (const HolderBlocks& held : match.holders) {
+      if (like.counts.contains(held.holder)) prefixes.emplace(held.holder, held.blocks);
     }
   }
-  PrefixMatch match;
-  space->blocks.Find(query.keys, match);
-  std::unordered_map<HolderId, uint32_t> prefixes;
-  for (const HolderBlocks& held : match.holders) prefixes.emplace(held.holder, held.blocks);
-  for (const auto& [holder, count] : counts) {
-    const float similarity = static_cast<float>(count.equal + count.near) / static_cast<float>(blocks);
+  for (const auto& [holder, count] : like.counts) {
+    const float similarity = ShareOf(count.equal + count.near, static_cast<uint32_t>(blocks));
     if (similarity < options.threshold) continue;
     const AgentPtr state = directory_.FindHolder(holder);
     if (state == nullptr || !Sees(query, *state) || state->terms.dense) continue;
@@ -101,7 +131,7 @@ Result<SimilarReport> Core::FindSimilar(std::span<const TokenId> tokens, const S
   if (report.results.size() > options.k) report.results.resize(options.k);
   const uint32_t contexts = space->contexts.load(std::memory_order_relaxed);
   report.cold = contexts - std::min(contexts, space->spans.documents());
-  if (more_owners) report.note = "text that very many contexts hold: some of them may be missing, and counts too low";
+  if (like.more_owners) report.note = "text that very many contexts hold: some of them may be missing, and counts too low";
   return report;
 }
 

@@ -101,13 +101,14 @@ uint32_t BlockIndex::Tree::Find(std::span<const BlockKey> keys) const {
 }
 
 // Scores fall out on the way up: whoever holds a run but not the next one of the chain stops at its end.
-void BlockIndex::Tree::Find(std::span<const BlockKey> keys, PrefixMatch& match) const {
+void BlockIndex::Tree::Find(std::span<const BlockKey> keys, PrefixMatch& match, uint32_t holders_max) const {
   const internal::ReaderGate::Pass pass(gate_);
   const uint32_t change = change_.load(std::memory_order_acquire);
   const bool calm = settled_.load(std::memory_order_acquire) == change;
   auto& levels = match.scratch.levels;
   levels.clear();
   match.holders.clear();
+  match.more = false;
   std::fill(match.scratch.seen.begin(), match.scratch.seen.end(), 0);
   // Runs in a row with the same small holders and no others are one level.
   PrefixMatch::Level level;
@@ -126,15 +127,18 @@ void BlockIndex::Tree::Find(std::span<const BlockKey> keys, PrefixMatch& match) 
   if (level.blocks > 0) levels.push_back(level);
   uint64_t seen_small = 0;
   HolderSet::SeenLarge seen_large{match.scratch.seen};
-  for (size_t at = levels.size(); at-- > 0;) {
+  for (size_t at = levels.size(); at-- > 0 && !match.more;) {
     const uint32_t blocks = levels[at].blocks;
-    const auto list = [&](HolderId id) { match.holders.push_back({id, blocks}); };
+    const auto list = [&](HolderId id) {
+      match.more = match.holders.size() >= holders_max;
+      if (!match.more) match.holders.push_back({id, blocks});
+    };
     HolderSet::ForEachBit(levels[at].small & ~seen_small, 0, list);
     seen_small |= levels[at].small;
     if (levels[at].run == nullptr) continue;
     // The holders of a run are among those of the one above, but for a change that is under way.
     const auto nested = [&] { return calm && change_.load(std::memory_order_relaxed) == change; };
-    static_cast<const Run*>(levels[at].run)->holders.CollectLarge(seen_large, nested, list);
+    static_cast<const Run*>(levels[at].run)->holders.CollectLarge(seen_large, nested, list, match.more);
   }
   match.blocks = match.holders.empty() ? 0 : match.holders.front().blocks;
 }

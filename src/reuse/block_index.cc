@@ -59,7 +59,9 @@ void BlockIndex::Remove(HolderId holder) {
   tree_->Remove(holder);
 }
 uint32_t BlockIndex::Find(std::span<const BlockKey> keys) const { return tree_->Find(keys); }
-void BlockIndex::Find(std::span<const BlockKey> keys, PrefixMatch& match) const { tree_->Find(keys, match); }
+void BlockIndex::Find(std::span<const BlockKey> keys, PrefixMatch& match, uint32_t holders_max) const {
+  tree_->Find(keys, match, holders_max);
+}
 uint64_t BlockIndex::BlocksOf(HolderId holder) const {
   const std::lock_guard lock(tree_->changing());
   return tree_->BlocksOf(holder);

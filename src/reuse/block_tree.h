@@ -44,7 +44,7 @@ class BlockIndex::Tree {
 
   // For readers.
   uint32_t Find(std::span<const BlockKey> keys) const;
-  void Find(std::span<const BlockKey> keys, PrefixMatch& match) const;
+  void Find(std::span<const BlockKey> keys, PrefixMatch& match, uint32_t holders_max) const;
   BlockIndexStats stats() const;
   uint64_t bytes() const { return meter_.bytes(); }
 

@@ -79,9 +79,9 @@ class HolderSet {
     uint32_t count = 0;
   };
   // Calls f(id) in ascending order for the large ids that were not seen, and adds them. `nested()`: what was seen is known
-  // to be a part of this set, and to have been all the time.
+  // to be a part of this set, and to have been all the time. Ends soon after f has set `enough`.
   template <typename Nested, typename F>
-  void CollectLarge(SeenLarge& seen, Nested&& nested, F&& f) const {
+  void CollectLarge(SeenLarge& seen, Nested&& nested, F&& f, const bool& enough) const {
     const uint64_t more = more_.load(std::memory_order_acquire);
     if (more == 0 || (CountOf(more) == seen.count && nested())) return;
     const auto word = [&](uint32_t w, uint64_t bits) {
@@ -94,12 +94,14 @@ class HolderSet {
     };
     if (FormOf(more) == Form::kBitmap) {
       const Block& block = *BlockOf(more);
-      for (uint32_t w = 1; w < block.size; ++w) word(w, block.words()[w].load(std::memory_order_relaxed));
+      for (uint32_t w = 1; w < block.size && !enough; ++w) word(w, block.words()[w].load(std::memory_order_relaxed));
       return;
     }
     HolderSet large;
     large.more_.store(more, std::memory_order_relaxed);
-    large.ForEach([&](HolderId id) { word(id / 64, uint64_t{1} << (id % 64)); });
+    large.ForEach([&](HolderId id) {
+      if (!enough) word(id / 64, uint64_t{1} << (id % 64));
+    });
   }
   template <typename F>
   static void ForEachBit(uint64_t bits, HolderId base, F&& f) {

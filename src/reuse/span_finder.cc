@@ -55,7 +55,8 @@ void SpanFinder::Begin(std::span<const TokenId> query, SpanDocuments::View docum
   query_ = query;
   documents_ = documents;
   ++query_number_;
-  states_.resize(documents.size());
+  documents_known_ = documents.size();
+  states_.resize(std::max<size_t>(states_.size(), documents_known_ / kPage + 1));
   touched_.clear();
   found_.clear();
   ends_.clear();
@@ -68,7 +69,9 @@ uint32_t SpanFinder::KnownEnd(uint32_t document, uint32_t diagonal) const {
 }
 
 SpanFinder::State& SpanFinder::StateOf(uint32_t document) {
-  State& state = states_[document];
+  auto& page = states_[document / kPage];
+  if (page == nullptr) page = std::make_unique<std::array<State, kPage>>();
+  State& state = (*page)[document % kPage];
   if (state.query != query_number_) {
     state = State();
     state.query = query_number_;
@@ -90,7 +93,12 @@ void SpanFinder::Hit(Fingerprint print, const Places& places) {
   uint32_t quiet_to = UINT32_MAX;
   for (size_t at = 0; at < places.size();) {
     const Posting place = places[at];
-    if (place.document >= states_.size()) {  // dead, or came after Begin
+    if (place.position == query_position && query_position < options_.prefix_known) {  // the common prefix
+      quiet_to = 0;
+      ++at;
+      continue;
+    }
+    if (place.document >= documents_known_) {  // dead, or came after Begin
       at = places.EndOfDocument(at);
       continue;
     }
@@ -167,7 +175,7 @@ void SpanFinder::Candidate(State& state, uint32_t query_position, Posting place)
 
 uint32_t SpanFinder::Cover(State& state, uint32_t query_position, const Places& places) {
   const auto look_at = [&](Posting place) {
-    if (place.document >= states_.size()) return;  // dead by now
+    if (place.document >= documents_known_) return;  // dead by now
     ++candidates_;
     const CommonSpan span = Extend(query_position, place);
     if (span.length == 0) return;
@@ -221,7 +229,7 @@ void SpanFinder::FinishPair(uint32_t query_id, uint32_t document, bool query_is_
   pair.prefix_tokens =
       EqualForward(query_.data(), tokens.data(), static_cast<uint32_t>(std::min(query_.size(), tokens.size())));
   const uint32_t exact = options_.prefix_as_span ? 0 : pair.prefix_tokens;
-  pair.truncated = states_[document].done;
+  pair.truncated = StateOf(document).done;
   pair.first_span = matches.spans.size();
   scratch_.clear();
   for (const Found& one : found) {

@@ -4,7 +4,9 @@
 // Hits come in ascending order of the query. For each document the ends of the spans found so far are kept by diagonal
 // (difference of the two positions): a hit that lies on a diagonal before that end is part of a span that is known already.
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -27,6 +29,8 @@ class SpanFinder {
 
   // `documents` as it is now; stays until Finish has returned. Documents that come later are left out.
   void Begin(std::span<const TokenId> query, SpanDocuments::View documents);
+  // No run that is looked for needs the fingerprint there.
+  bool IsKnown(uint32_t position) const { return position + tokens_min_ <= options_.prefix_known; }
   void Hit(Fingerprint print, const Places& places);
   // Appends the pairs, ascending by document. `query_is_b`: the query is b of the pair and the document a.
   void Finish(uint32_t query_id, bool query_is_b, SpanMatches& matches);
@@ -50,7 +54,7 @@ class SpanFinder {
     uint64_t span_tokens = 0;
   };
 
-  // The state for this query; a document to leave out is done from the start. REQUIRES: document < states_.size().
+  // The state for this query; a document to leave out is done from the start. REQUIRES: document < documents_known_.
   State& StateOf(uint32_t document);
   void Candidate(State& state, uint32_t query_position, Posting place);
   // For a document that is done: looks at a few places only, for what is not covered yet on either side. Returns up to
@@ -67,7 +71,10 @@ class SpanFinder {
   std::span<const TokenId> query_;
   SpanDocuments::View documents_;
   uint32_t query_number_ = 0;
-  std::vector<State> states_;
+  // By document, in pages that come when one of theirs is touched: a query touches few of very many.
+  static constexpr uint32_t kPage = 16;
+  std::vector<std::unique_ptr<std::array<State, kPage>>> states_;
+  uint32_t documents_known_ = 0;
   std::vector<uint32_t> touched_;  // documents with a span or a prefix
   std::vector<Found> found_;
   std::unordered_map<uint64_t, uint32_t> ends_;  // (document, diagonal) to end, for documents with several diagonals

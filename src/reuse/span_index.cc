@@ -144,6 +144,7 @@ void SpanIndex::Core::Find(SpanFinder& finder, std::span<const TokenId> tokens, 
   finder.Begin(tokens, documents_.Now());
   const auto look_up = [&](Fingerprint print) { finder.Hit(print, table_.Find(print.hash)); };
   ForEachFingerprint(tokens, shape_, [&](Fingerprint print) {
+    if (finder.IsKnown(print.position)) return;
     table_.Prefetch(print.hash);
     Fingerprint& place = waiting[arrived++ % kAhead];
     if (arrived > kAhead) look_up(place);

@@ -45,6 +45,7 @@ struct HolderBlocks {
 struct PrefixMatch {
   uint32_t blocks = 0;                // the longest prefix that anyone holds
   std::vector<HolderBlocks> holders;  // all that hold the first block; most blocks first, then by id
+  bool more = false;                  // others hold the first block, none of them more blocks than the last one listed
 
   // The look-up's own.
   struct Level {
@@ -97,8 +98,9 @@ class BlockIndex {
 
   // Blocks of the longest prefix of `keys` that anyone holds.
   uint32_t Find(std::span<const BlockKey> keys) const;
-  // The same, with the score of every holder.
-  void Find(std::span<const BlockKey> keys, PrefixMatch& match) const;
+  // The same, with the score of every holder, or of `holders_max` with the most blocks: time then does not grow with the
+  // holders. Which of those with as many blocks as the last one is not defined.
+  void Find(std::span<const BlockKey> keys, PrefixMatch& match, uint32_t holders_max = UINT32_MAX) const;
 
   // Distinct blocks that the holder holds.
   uint64_t BlocksOf(HolderId holder) const;

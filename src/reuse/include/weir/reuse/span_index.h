@@ -53,6 +53,9 @@ struct SpanFindOptions {
   uint64_t spans_max = 1u << 22;                     // over all pairs; 12 bytes each
   uint64_t pairs_max = 1u << 22;                     // 40 bytes each
   std::optional<DocumentId> exclude = std::nullopt;  // a document not to look at; Find only
+  // Find only: so many tokens from the start are what every document that matters has in common with the query, so that
+  // only runs that reach beyond them are looked for. Of documents with a shorter common prefix some runs may be missing.
+  uint32_t prefix_known = 0;
 };
 
 struct CommonSpan {
