@@ -94,6 +94,14 @@ void ExpectSame(const BlockIndex& index, const Model& model, const Path& path) {
   ASSERT_EQ(match.blocks, expected.blocks);
   ASSERT_EQ(index.Find(KeysOf(path)), expected.blocks);
   ASSERT_EQ(match.holders, expected.holders);
+  ASSERT_FALSE(match.more);
+  for (const uint32_t most : {0u, 1u, 3u, 70u}) {
+    index.Find(KeysOf(path), match, most);
+    const size_t listed = std::min<size_t>(most, expected.holders.size());
+    ASSERT_EQ(match.holders,
+              std::vector<HolderBlocks>(expected.holders.begin(), expected.holders.begin() + static_cast<long>(listed)));
+    ASSERT_EQ(match.more, expected.holders.size() > listed);
+  }
 }
 
 struct Walk {

@@ -160,6 +160,44 @@ TEST(SpanIndex, KeepsThePrefixApart) {
   EXPECT_EQ(matches->pairs[0].a_tokens, 40u);
 }
 
+// With what all have in common known, every run that reaches beyond it is still found whole, whatever else begins like it.
+TEST(SpanIndex, LooksBeyondAKnownPrefix) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed);
+    const Tokens head = RandomText(random, {}, 200);
+    const auto known = static_cast<uint32_t>(head.size());
+    SpanIndex index({.tokens_min = 16});
+    std::vector<Tokens> texts(12, head);
+    for (DocumentId document = 0; document < texts.size(); ++document) {
+      const Tokens rest = RandomText(random, texts, 300);
+      texts[document].insert(texts[document].end(), rest.begin(), rest.end());
+    }
+    for (DocumentId document = 0; document < texts.size(); ++document) ASSERT_TRUE(index.Add(document, texts[document]));
+    Tokens query = head;
+    const Tokens rest = RandomText(random, texts, 300);
+    query.insert(query.end(), rest.begin(), rest.end());
+    const auto found = index.Find(query, {.repetition_max = 1000000, .prefix_known = known});
+    ASSERT_TRUE(found);
+    for (DocumentId document = 0; document < texts.size(); ++document) {
+      const Expected expected = Naive(query, texts[document], 16, false);
+      std::vector<CommonSpan> wanted = expected.spans;
+      std::erase_if(wanted, [&](const CommonSpan& span) { return span.a_begin + span.length <= known; });
+      std::vector<CommonSpan> spans;
+      uint32_t a_tokens = 0;
+      for (const SpanPair& pair : found->pairs) {
+        if (pair.b != document) continue;
+        spans.assign(found->SpansOf(pair).begin(), found->SpansOf(pair).end());
+        a_tokens = pair.a_tokens;
+      }
+      // Hits beside the ones that are needed may show others, too.
+      std::erase_if(spans, [&](const CommonSpan& span) { return span.a_begin + span.length <= known; });
+      ASSERT_EQ(spans, wanted);
+      ASSERT_EQ(a_tokens, expected.a_tokens);
+    }
+  }
+}
+
 TEST(SpanIndex, SkipsTheExcludedDocument) {
   Tokens text(64, 3);
   SpanIndex index;
