@@ -70,9 +70,9 @@ std::string DrawSharedReport(const SharedReport& report, const TextStyle& style)
                                 : fmt::format("  Nothing in common with any of {}.\n", Counted(report.compared, "context"));
     return out + Notes(report);
   }
-  out += report.tokens_saved ? fmt::format("  {} of them need no prefill where the best of these is resident\n\n",
-                                           Grouped(*report.tokens_saved))
-                             : "\n";
+  const uint32_t saved = report.tokens_saved.value_or(0);
+  out += saved > 0 ? fmt::format("  {} of them need no prefill where the best of these is resident\n\n", Grouped(saved))
+                   : "  no whole block of it is reusable as it stands\n\n";
   Table table({{"agent", Align::kLeft, true},
                {"exact tokens", Align::kRight},
                {"whole blocks", Align::kRight},
