@@ -187,6 +187,7 @@ struct Database::Handle {
   std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(std::make_shared<CheckedTables>());
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   std::unique_ptr<rocksdb::DB> db;
+  bool log_failed = false;  // the last write failed; for the one thread that writes
   // Something failed: the next write resumes first. RocksDB shares it.
   std::shared_ptr<std::atomic<bool>> failed = std::make_shared<std::atomic<bool>>(false);
 
@@ -273,9 +274,21 @@ Status Database::Write(WriteSet& changes) {
     const rocksdb::Status resumed = handle_->db->Resume();
     if (!resumed.ok()) return handle_->Failed("go on writing to", resumed);
   }
+  if (handle_->log_failed) {
+    // Resuming begins a new log only when there is something to flush; the old one takes nothing more.
+    rocksdb::WriteOptions without_log;
+    without_log.disableWAL = true;
+    rocksdb::Status status = handle_->db->Put(without_log, handle_->of(Family::kTotals), "resumed", "");
+    rocksdb::FlushOptions at_once;
+    at_once.allow_write_stall = true;
+    if (status.ok()) status = handle_->db->Flush(at_once, handle_->families);
+    if (!status.ok()) return handle_->Failed("go on writing to", status);
+    handle_->log_failed = false;
+  }
   rocksdb::WriteOptions options;
   options.sync = handle_->sync;
   const rocksdb::Status status = handle_->db->Write(options, &changes.batch_->batch);
+  handle_->log_failed = !status.ok();
   if (!status.ok()) return handle_->Failed("write to", status);
   return {};
 }

@@ -2,7 +2,8 @@
 // Database: RocksDB as far as the store needs it, and the only place that knows its options and its status codes.
 //
 // Four families of keys, so that one damaged block never takes away both a record and what is known about it.
-// Threads: reads and writes from any thread; Open, Close and the destructor from one. Cursors and snapshots go before it.
+// Threads: reads from any thread, writes from one at a time; Open, Close and the destructor from one. Cursors and snapshots
+// go before it.
 
 #include <cstdint>
 #include <filesystem>
@@ -83,7 +84,7 @@ class Database {
   Database& operator=(const Database&) = delete;
   ~Database();
 
-  // After a failure of the disk the next write first tries to get the database going again.
+  // By one thread at a time. After a failure of the disk the next write first tries to get the database going again.
   Status Write(WriteSet& changes);
   // An error: the disk did not answer.
   Result<Read> Get(Family family, std::string_view key, const Snapshot* snapshot = nullptr) const;
