@@ -106,4 +106,38 @@ inline std::string TinyTokenizerJson(const TinyFamily& family) {
   return root.Dump();
 }
 
+// BERT's shape: letters, signs and a few pieces, two added tokens. Without rules it takes normalised text as it is.
+inline std::string TinyWordPieceJson(bool with_rules, bool with_added) {
+  Json vocab = Json::MakeObject();
+  int64_t id = 0;
+  for (const char* token :
+       {"[UNK]", "a",    "##a", "##aa", "b",      "##b",    "ab",       "the",    "##e",      "e",
+        "1",     "##12", "'",   ".",    "\u4e00", "\u1100", "##\u1161", "\u302e", "##\u302e", "##\U0001D165"}) {
+    vocab.Set(token, Json(id++));
+  }
+  Json added = Json::MakeArray();
+  for (const char* text : {"[SEP]", "<b a>"}) {
+    if (!with_added) break;
+    Json token = Json::MakeObject();
+    token.Set("id", Json(id++));
+    token.Set("content", text);
+    for (const char* flag : {"single_word", "lstrip", "rstrip", "special"}) token.Set(flag, false);
+    token.Set("normalized", text[0] == '<');
+    added.Append(std::move(token));
+  }
+  Json root = Json::MakeObject();
+  root.Set("version", "1.0");
+  root.Set("added_tokens", std::move(added));
+  root.Set("normalizer", !with_rules ? Json() : *Json::Parse(R"({"type":"BertNormalizer","clean_text":true,
+      "handle_chinese_chars":true,"strip_accents":null,"lowercase":true})"));
+  root.Set("pre_tokenizer", *Json::Parse(R"({"type":"BertPreTokenizer"})"));
+  root.Set("post_processor", *Json::Parse(R"({"type":"BertProcessing","cls":["a",1],"sep":["b",4]})"));
+  root.Set("decoder", *Json::Parse(R"({"type":"WordPiece","prefix":"##","cleanup":true})"));
+  Json model = *Json::Parse(R"({"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##",
+      "max_input_chars_per_word":12})");
+  model.Set("vocab", std::move(vocab));
+  root.Set("model", std::move(model));
+  return root.Dump();
+}
+
 }  // namespace weir::fuzz

@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "bert_characters.h"
 #include "testing/bpe_samples.h"
 #include "testing/real_tokenizers.h"
 #include "testing/wordpiece_samples.h"
@@ -133,6 +134,42 @@ TEST(WordPieceTokenizer, FollowsEachRuleOfTheNormaliser) {
     WordPieceSample sample = base;
     sample.SetRules(steps);
     EXPECT_EQ(TokensOf(*LoadText(sample.Text()), text), tokens) << steps << ": " << JsonQuote(text);
+  }
+}
+
+// Two ways through the code: one walk over the text, or the normalised text written out and then cut without any rule.
+TEST(WordPieceTokenizer, TheWalkEqualsNormalisingFirst) {
+  SCOPED_TRACE(Seed());
+  Random random(Seed());
+  WordPieceSample sample;
+  for (char32_t c = 0; c < 0x3200; ++c) {
+    std::string character;
+    AppendUtf8(c, character);
+    sample.AddWord(character);
+    if (random.Below(8) != 0) sample.AddWord("##" + character);
+  }
+  WordPieceSample bare = sample;
+  bare.normalizer = Json();
+  const auto plain = LoadText(bare.Text());
+  const auto plain_encoder = plain->NewEncoder();
+  for (uint32_t bits = 0; bits < 16; ++bits) {
+    const wordpiece::BertRules rules{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+    const wordpiece::CharacterFolder folder(rules);
+    sample.SetRules(fmt::format("{}{}{}{}", rules.clean_text ? "c" : "", rules.set_ideographs_apart ? "i" : "",
+                                rules.strip_accents ? "s" : "", rules.lowercase ? "l" : ""));
+    const auto tokenizer = LoadText(sample.Text());
+    const auto encoder = tokenizer->NewEncoder();
+    Encoding encoding;
+    Encoding expected;
+    for (int round = 0; round < 60; ++round) {
+      const std::string text = testing::RandomText(random, {"\u302e\U0001D165", "\u00c9\u0130\ud55c"}, 12);
+      ASSERT_TRUE(encoder->Encode(text, {}, encoding));
+      const unicode::Normalized normalized = wordpiece::NormalizeBert(folder, text);
+      ASSERT_TRUE(plain_encoder->Encode(normalized.text, {}, expected));
+      for (uint32_t& begin : expected.begins) begin = normalized.origins[begin];
+      ASSERT_EQ(encoding.ids, expected.ids) << bits << ' ' << JsonQuote(text);
+      ASSERT_EQ(encoding.begins, expected.begins) << bits << ' ' << JsonQuote(text);
+    }
   }
 }
 

@@ -66,11 +66,19 @@ class Splintr:
         self.encode = self.ids = self.tokenizer.encode_with_special
 
 
+def hf_tokenizer(path):
+    """Without the truncation and padding that files of embedding models ask for."""
+    tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
 class Tokenizers:
     name = "tokenizers (HF)"
 
     def __init__(self, path):
-        tokenizer = tokenizers.Tokenizer.from_file(path)
+        tokenizer = hf_tokenizer(path)
         self.encode = lambda text: tokenizer.encode(text, add_special_tokens=False)
         self.ids = lambda text: self.encode(text).ids
 
@@ -138,7 +146,7 @@ def hf_ids(cache, path, docs):
         key.update(doc.encode() + b"\0")
     kept = cache / "hf" / f"peers-{key.hexdigest()[:24]}.npz"
     if not kept.exists():
-        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        tokenizer = hf_tokenizer(path)
         kept.parent.mkdir(exist_ok=True)
         with kept.open("wb") as out:
             np.savez(out, *[np.array(tokenizer.encode(doc, add_special_tokens=False).ids, dtype=np.uint32) for doc in docs])
@@ -245,7 +253,10 @@ def main():
     classes = {name: docs for name, docs in class_documents(arguments.cache).items() if name in wanted}
     rows = []
     for family in arguments.family or ["qwen3", "llama3"]:
-        rows += run_family(arguments, arguments.cache / "tokenizers" / family / "tokenizer.json", classes, peers)
+        # Byte-level BPE lies with the tokenizers, WordPiece with the embedding models.
+        path = arguments.cache / "tokenizers" / family / "tokenizer.json"
+        path = path if path.exists() else arguments.cache / "models" / family / "tokenizer.json"
+        rows += run_family(arguments, path, classes, peers)
     if arguments.json:
         arguments.json.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
