@@ -3,8 +3,9 @@
 //
 // exact     the same tokens with the same history, from token 0, in the same space: what an engine's prefix cache can reuse.
 // moved     the same tokens elsewhere: runs of at least 32 tokens outside the exact prefix. Not reusable as they are.
-// near      blocks within 8 bits of SimHash with other tokens, or with the same tokens outside every run of 32. A hint for
-//           who writes prompts; each carries how many tokens differ.
+// near      blocks within 8 bits of SimHash with other tokens. A hint for who writes prompts; each carries how many tokens
+//           differ. A block whose tokens stand there too, outside every run of 32, is of no kind here; FindSimilar counts
+//           it.
 // semantic  cosine of two vectors that callers supplied. Says nothing about tokens.
 // Null means not known: not asked for, not measured (cold contexts have no tokens in memory), or forbidden by policy.
 

@@ -187,7 +187,7 @@ class Registry final : public EvictionOrder {
   Result<Registered> Append(std::string_view agent, const AppendInput& input);
   Status SetPinned(std::string_view agent, bool pinned);
   Status Remove(std::string_view agent);
-  // Of one space and group, or all. Number removed; an error leaves those that were not removed yet.
+  // Of one group in every space, or all. Number removed; an error leaves those that were not removed yet.
   Result<uint64_t> Clear(std::optional<std::string> group = std::nullopt);
 
   // Reads a cold context back.
