@@ -61,6 +61,8 @@ inline ModelSharing ShareOf(const std::vector<TokenId>& target, const std::vecto
   sharing.moved = Naive(target, other, 32, false);
   sharing.exact_tokens = sharing.moved.prefix;
   sharing.exact_blocks = sharing.exact_tokens / kModelBlock;
+  // What lies inside the exact prefix is not also moved.
+  std::erase_if(sharing.moved.spans, [&](const CommonSpan& s) { return s.a_begin + s.length <= sharing.exact_tokens; });
   std::vector<bool> covered(target.size());
   for (uint32_t i = 0; i < sharing.exact_tokens; ++i) covered[i] = true;
   for (const CommonSpan& span : sharing.moved.spans) {
