@@ -17,6 +17,7 @@ import pathlib
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unicodedata
@@ -292,6 +293,28 @@ class Comparison:
         return self.faults + (self.weir.close() != 0)
 
 
+def word_piece_rows(path, own, docs, part):
+    few = sample(docs, FEW_MIB * corpus.MEBIBYTE)
+    fingerprints = [corpus.fingerprint(own + texts) for texts in (part, few)]
+    return [(name, path, document, own + (few if takes_few else part), fingerprints[takes_few], True)
+            for name, document, takes_few in wordpiece.variants(path)]
+
+
+def compare_row(arguments, name, path, document, texts, texts_hash, word_piece):
+    """Faults of one tokenizer; of `document`, where there is one, in place of the file."""
+    try:
+        if document is None:
+            return Comparison(arguments, path, word_piece).run(texts, texts_hash)
+        with tempfile.TemporaryDirectory() as scratch:
+            variant = pathlib.Path(scratch) / name / "tokenizer.json"
+            variant.parent.mkdir()
+            variant.write_text(json.dumps(document), encoding="utf-8")
+            return Comparison(arguments, variant, word_piece).run(texts, texts_hash)
+    except RuntimeError as error:
+        print(f"{name:34} FAILED: {error}", flush=True)
+        return 1
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--encoder", required=True)
@@ -307,22 +330,15 @@ def main():
         return SKIP
     docs, corpus_hash = load_corpus(arguments.cache, paths)
     part = sample(docs, arguments.sample_mib * corpus.MEBIBYTE)
-    rows = [(path.parent.name, path, docs if path.parent.name == FULL_FAMILY else part, corpus_hash, False) for path in paths]
+    rows = [(path.parent.name, path, None, docs if path.parent.name == FULL_FAMILY else part, corpus_hash, False) for path in paths]
     own = wordpiece.documents() if models else []
     for path in models:
         if wordpiece.is_word_piece(json.loads(path.read_text(encoding="utf-8"))):
-            for name, variant, few in wordpiece.variants(path, arguments.cache / "hf/wordpiece"):
-                texts = own + (sample(docs, FEW_MIB * corpus.MEBIBYTE) if few else part)
-                rows.append((name, variant, texts, corpus.fingerprint(texts), True))
+            rows += word_piece_rows(path, own, docs, part)
     faults = 0
-    for name, path, texts, texts_hash, word_piece in rows:
-        if arguments.family and not any(name.startswith(family) for family in arguments.family):
-            continue
-        try:
-            faults += Comparison(arguments, path, word_piece).run(texts, texts_hash)
-        except RuntimeError as error:
-            print(f"{name:34} FAILED: {error}", flush=True)
-            faults += 1
+    for row in rows:
+        if not arguments.family or any(row[0].startswith(family) for family in arguments.family):
+            faults += compare_row(arguments, *row)
     print("all equal" if faults == 0 else f"{faults} differences")
     return 1 if faults else 0
 

@@ -8,6 +8,7 @@ import json
 import random
 
 TABLED = 0x32400  # code points above are private, tags, variation selectors or unassigned
+SPELLED = 0x20000  # code points below are in the vocabulary of single characters
 RULES = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
 ADDED = [("New York", "normalized"), ("\u00c9cole", "normalized single_word"), ("<left>", "lstrip"), ("<right>", "rstrip normalized"),
          ("<both>", "lstrip rstrip"), ("word", "single_word"), ("\u4e2d", "normalized")]
@@ -31,38 +32,29 @@ def with_rules(document, flags):
 
 
 def character_vocabulary(document):
-    """Every character as a word and as a piece that goes on, so that only odd words are unknown."""
+    """Every character of two planes as a word and as a piece that goes on, so that only odd words are unknown."""
     tokens = ["[UNK]", *(token["content"] for token in document["added_tokens"])]
-    tokens += [chr(c) for c in scalars(TABLED)]
-    tokens += ["##" + chr(c) for c in scalars(TABLED)]
+    tokens += [chr(c) for c in scalars(SPELLED)]
+    tokens += ["##" + chr(c) for c in scalars(SPELLED)]
     document["model"]["vocab"] = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
     return document
 
 
-def variants(path, folder):
-    """[(name, path, whether the texts are to be few)]"""
+def variants(path):
+    """(name, document or None for the file itself, whether the texts are to be few), one after the other."""
     name, original = path.parent.name, json.loads(path.read_text(encoding="utf-8"))
-    found = [(name, path, False)]
-
-    def add(suffix, document, few):
-        place = folder / f"{name}-{suffix}" / "tokenizer.json"
-        text = json.dumps(document)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.exists() or place.read_text(encoding="utf-8") != text:
-            place.write_text(text, encoding="utf-8")
-        found.append((place.parent.name, place, few))
-
-    add("cased", with_rules(copy.deepcopy(original), (True, True, None, False)), False)
+    yield name, None, False
+    yield f"{name}-cased", with_rules(copy.deepcopy(original), (True, True, None, False)), False
     marked = copy.deepcopy(original)
     marked["added_tokens"] += [
         {"id": 0, "content": content, "special": False,
          **{flag: flag in flags.split() for flag in ("single_word", "lstrip", "rstrip", "normalized")}} for content, flags in ADDED]
-    add("added", marked, True)
+    yield f"{name}-added", marked, True
     characters = character_vocabulary(copy.deepcopy(original))
     for number in range(16):
         flags = [bool(number >> bit & 1) for bit in range(4)]
-        add("characters-" + "".join("cisl"[bit] if flags[bit] else "-" for bit in range(4)), with_rules(characters, flags), True)
-    return found
+        initials = "".join("cisl"[bit] if flags[bit] else "-" for bit in range(4))
+        yield f"{name}-characters-{initials}", with_rules(copy.copy(characters), flags), True
 
 
 def documents():
