@@ -32,6 +32,7 @@ Result<Duration> ParseTime(const std::string& text) {
 
 // Opens for changing; what has expired goes at once.
 Result<DataFolder> OpenForChanges(DataFolderOptions options) {
+  options.registry.index_bytes = kIndexBytesMax;
   Result<DataFolder> data = OpenDataFolder(std::move(options));
   if (data) data->registry->Tend();
   return data;

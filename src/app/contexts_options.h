@@ -31,6 +31,9 @@ struct ContextsOptions {
   SpaceFlags space;
 };
 
+// Whatever is in the folder must open, also what a process with a larger cap put there, if only to be removed.
+inline constexpr uint64_t kIndexBytesMax = uint64_t{1} << 40;
+
 // The folder that --data, the environment or the configuration file names; a usage error when none does.
 Result<std::string> ChosenDataFolder(Session& session);
 

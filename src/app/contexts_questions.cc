@@ -18,6 +18,7 @@ Result<DataFolder> OpenForLooking(const std::string& folder) {
   DataFolderOptions open;
   open.folder = folder;
   open.read_only = true;
+  open.registry.index_bytes = kIndexBytesMax;
   return OpenDataFolder(std::move(open));
 }
 
