@@ -2,7 +2,8 @@
 // What the registry answers: kinds of commonality side by side, never added up. Plain values.
 //
 // exact     the same tokens with the same history, from token 0, in the same space: what an engine's prefix cache can reuse.
-// moved     the same tokens elsewhere: runs of at least 32 tokens outside the exact prefix. Not reusable as they are.
+// moved     the same tokens elsewhere: runs of at least 32 tokens that reach beyond the target's exact prefix. Not reusable
+//           as they are.
 // near      blocks within 8 bits of SimHash with other tokens. A hint for who writes prompts; each carries how many tokens
 //           differ. A block whose tokens stand there too, outside every run of 32, is of no kind here; FindSimilar counts
 //           it.
