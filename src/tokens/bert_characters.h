@@ -39,6 +39,8 @@ class CharacterFolder {
   // What an ASCII byte is by itself; kMixed for one that vanishes, and for every other byte.
   enum ByteClass : uint8_t { kWordByte, kBlankByte, kSignByte, kMixedByte };
   ByteClass ClassOf(char byte) const { return byte_classes_[static_cast<uint8_t>(byte)]; }
+  // Whether kWordByte is the class of letters and digits and of no other byte, as it is where control characters vanish.
+  bool words_are_alphanumeric() const { return rules_.clean_text; }
   const BertRules& rules() const { return rules_; }
 
   // Calls sink(code point, PartKind, origin) for every part of the character at text[at], and perhaps of those that follow;

@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "unicode.h"
 #include "weir/codec/utf8.h"
 #include "wide_steps.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace weir::wordpiece {
 namespace {
@@ -28,6 +33,28 @@ uint64_t LowerBytes(uint64_t bytes) {
   const uint64_t from_a = low + (0x80 - 'A') * kEach;  // the high bit of each: at least 'A'
   const uint64_t past_z = low + (0x7f - 'Z') * kEach;
   return bytes | ((from_a & ~past_z & ~bytes & 0x80 * kEach) >> 2);
+}
+
+bool IsAlphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+// The first byte at or after `at` that is no ASCII letter or digit, or the size. Sixteen bytes at once, so that where a word
+// ends, which nothing predicts, is no branch.
+size_t FindAlphanumericEnd(std::string_view text, size_t at) {
+#if defined(__SSE2__)
+  const auto in_range = [](__m128i bytes, char first, char count) {
+    const __m128i offset = _mm_sub_epi8(bytes, _mm_set1_epi8(first));
+    return _mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8(static_cast<char>(count - 1))), offset);
+  };
+  for (; at + 16 <= text.size(); at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+    const __m128i letters = in_range(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 26);
+    const __m128i inside = _mm_or_si128(letters, in_range(bytes, '0', 10));
+    const auto others = static_cast<uint32_t>(~_mm_movemask_epi8(inside)) & 0xffff;
+    if (others != 0) return at + static_cast<size_t>(std::countr_zero(others));
+  }
+#endif
+  while (at < text.size() && IsAlphanumeric(text[at])) ++at;
+  return at;
 }
 
 }  // namespace
@@ -118,13 +145,17 @@ void WordPieceEncoder::EncodePlain(const CharacterFolder& folder, std::string_vi
       case CharacterFolder::kMixedByte: at = EncodeMixed(folder, stretch, at, base); break;
       case CharacterFolder::kWordByte: {
         size_t end = at + 1;
-        while (end < size && folder.ClassOf(text[end]) == CharacterFolder::kWordByte) ++end;
+        if (folder.words_are_alphanumeric()) {
+          end = FindAlphanumericEnd(stretch, end);
+        } else {
+          while (end < size && folder.ClassOf(text[end]) == CharacterFolder::kWordByte) ++end;
+        }
         if (end < size && folder.ClassOf(text[end]) == CharacterFolder::kMixedByte) {
           at = EncodeMixed(folder, stretch, at, base);
           break;
         }
         EmitAscii(text + at, end - at, text + size, lowercase, base + static_cast<uint32_t>(at));
-        at = end;
+        at = end < size && text[end] == ' ' ? end + 1 : end;
       }
     }
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <functional>
 #include <set>
 #include <thread>
@@ -134,6 +135,19 @@ TEST(WordPieceTokenizer, FollowsEachRuleOfTheNormaliser) {
     WordPieceSample sample = base;
     sample.SetRules(steps);
     EXPECT_EQ(TokensOf(*LoadText(sample.Text()), text), tokens) << steps << ": " << JsonQuote(text);
+  }
+}
+
+TEST(WordPieceTokenizer, EveryByteClassIsWhatTheEncoderTakesItFor) {
+  for (uint32_t bits = 0; bits < 16; ++bits) {
+    const wordpiece::CharacterFolder folder({(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0});
+    for (int byte = 0; byte < 256; ++byte) {
+      const bool is_alphanumeric = byte < 0x80 && std::isalnum(byte) != 0;
+      const bool is_word = folder.ClassOf(static_cast<char>(byte)) == wordpiece::CharacterFolder::kWordByte;
+      EXPECT_GE(is_word, is_alphanumeric) << byte;
+      EXPECT_TRUE(!folder.words_are_alphanumeric() || is_word == is_alphanumeric) << byte;
+    }
+    EXPECT_EQ(folder.ClassOf(' '), wordpiece::CharacterFolder::kBlankByte);
   }
 }
 

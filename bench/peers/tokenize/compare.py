@@ -57,6 +57,15 @@ class Gigatok:
         self.encode = self.ids = gigatok.Tokenizer(path).encode
 
 
+class Nanotoken:  # WordPiece alone
+    name = "nanotoken"
+
+    def __init__(self, path):
+        import nanotoken
+        tokenizer = nanotoken.Tokenizer(path)
+        self.encode = self.ids = lambda text: tokenizer.encode(text, add_special_tokens=False)
+
+
 class Splintr:
     name = "splintr"
 
@@ -83,7 +92,7 @@ class Tokenizers:
         self.ids = lambda text: self.encode(text).ids
 
 
-PEERS = {peer.name.split()[0]: peer for peer in (Fastokens, Gigatoken, Gigatok, Splintr, Tokenizers)}
+PEERS = {peer.name.split()[0]: peer for peer in (Fastokens, Gigatoken, Gigatok, Nanotoken, Splintr, Tokenizers)}
 
 
 class Weir:
