@@ -281,6 +281,7 @@ uint64_t Core::FreeOutside(Entry* entry) {
     bytes = entry->resource().bytes();
     entry->resource().~Resource();
     resource_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    resource_bytes_released_.fetch_add(bytes, std::memory_order_relaxed);
   }
   entry->slack = 0;
   return bytes;

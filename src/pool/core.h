@@ -273,6 +273,7 @@ class Core {
   Shard* shards_ = nullptr;  // shard_count_ of them
   std::atomic<uint64_t> budget_;
   std::atomic<uint64_t> resource_bytes_{0};  // live and detached
+  std::atomic<uint64_t> resource_bytes_released_{0};
   std::atomic<uint64_t> detached_bytes_{0};
   std::atomic<uint64_t> loading_{0};
   std::atomic<uint64_t> waiting_{0};

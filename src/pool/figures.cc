@@ -38,7 +38,7 @@ PoolStats Core::Stats() const {
   stats.load_failures = sum(Count::kLoadFailures);
   stats.coalesced = sum(Count::kCoalesced);
   stats.moved = sum(Count::kMoved);
-  stats.released_bytes = pages_.released_bytes();
+  stats.released_bytes = pages_.released_bytes() + resource_bytes_released_.load(std::memory_order_relaxed);
   stats.sink_failures = sum(Count::kSinkFailures);
   stats.policy_switches = sum(Count::kPolicySwitches);
   return stats;

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
 #include <utility>
 
 namespace weir::registry {
 
 Core::Attempt::~Attempt() {
+  if (has_place_) core_.GivePlaceBack();
   if (is_mapped_) core_.directory_.Unmap(state_->holder);
   if (is_reserved_) core_.directory_.Release(state_->terms.agent);
   if (is_member_) core_.groups_.Leave(*state_, state_->space->space);
@@ -14,6 +16,12 @@ Core::Attempt::~Attempt() {
   if (is_held_) core_.pool_->Erase(state_->pool_key);
   pin_ = Pin();
   if (has_number_) core_.GiveHolderBack(state_->holder);
+}
+
+Status Core::Attempt::TakePlace() {
+  WEIR_TRY(core_.TakePlace());
+  has_place_ = true;
+  return {};
 }
 
 Status Core::Attempt::TakeNumber(AgentPtr state) {
@@ -41,6 +49,18 @@ Status Core::Attempt::EnterIndexes() {
   return entered;
 }
 
+Status Core::Attempt::HoldOrEnterCold(std::unique_ptr<Body> body, std::span<const std::byte> record) {
+  Status entered = Hold(std::move(body));
+  if (entered) entered = EnterIndexes();
+  if (entered || entered.error().code != ErrorCode::kExhausted) return entered;
+  if (is_held_) core_.pool_->Erase(state_->pool_key);
+  is_held_ = false;
+  pin_ = Pin();
+  WEIR_ASSIGN(body, core_.NewBody(record.size()));
+  std::memcpy(body->bytes.data(), record.data(), record.size());
+  return EnterCold(body->view());
+}
+
 Status Core::Attempt::EnterCold(const ContextView& view) {
   WEIR_TRY(core_.EnterIndexes(*state_, view, nullptr));
   is_indexed_ = true;
@@ -65,6 +85,8 @@ void Core::Attempt::Publish() {
   state_->published.store(core_.changes_.fetch_add(1, std::memory_order_acq_rel) + 1, std::memory_order_release);
   core_.directory_.Publish(state_);
   core_.CountIn(*state_);
+  if (has_place_) core_.GivePlaceBack();
+  has_place_ = false;
   has_number_ = is_held_ = is_indexed_ = is_member_ = is_reserved_ = is_mapped_ = false;
 }
 

@@ -13,9 +13,12 @@ class Core::Attempt {
   ~Attempt();
 
   // The steps, in this order; each all or nothing. They throw std::bad_alloc.
-  Status TakeNumber(AgentPtr state);          // a holder number and a key of the pool
-  Status Hold(std::unique_ptr<Body> body);    // memory from the pool
-  Status EnterIndexes();                      // all indexes of the space
+  Status TakePlace();                       // of a new agent, among contexts_max
+  Status TakeNumber(AgentPtr state);        // a holder number and a key of the pool
+  Status Hold(std::unique_ptr<Body> body);  // memory from the pool
+  Status EnterIndexes();                    // all indexes of the space
+  // Both steps above; where there is no room, cold. `record`: the bytes of `body` once more.
+  Status HoldOrEnterCold(std::unique_ptr<Body> body, std::span<const std::byte> record);
   Status EnterCold(const ContextView& view);  // instead of the two above: blocks and vectors alone
   Status JoinGroup();
   void Reserve();  // room in the directory
@@ -29,6 +32,7 @@ class Core::Attempt {
   Core& core_;
   AgentPtr state_;
   Pin pin_;
+  bool has_place_ = false;
   bool has_number_ = false;
   bool is_held_ = false;
   bool is_indexed_ = false;

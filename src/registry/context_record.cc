@@ -47,6 +47,7 @@ struct SegmentRow {
 };
 static_assert(sizeof(SegmentRow) == 16);
 constexpr uint32_t kFixed = 1u << 8;
+constexpr uint32_t kVersionsMax = 0xffff;
 
 constexpr uint64_t kTtlMsMax = std::chrono::duration_cast<std::chrono::milliseconds>(Duration::max()).count();
 
@@ -222,10 +223,17 @@ void WriteContextRecord(const ContextParts& parts, std::span<std::byte> out) {
   WEIR_CHECK(at == out.data() + out.size(), "a record of {} bytes in {}", at - out.data(), out.size());
 }
 
+void SetPinnedFlag(std::span<std::byte> record, bool pinned) {
+  Header header = HeaderOf(record);
+  header.flags = pinned ? header.flags | kPinned : header.flags & ~uint32_t{kPinned};
+  std::memcpy(record.data(), &header, sizeof(header));
+}
+
 Status ContextView::Check(std::span<const std::byte> bytes) {
   if (bytes.size() < sizeof(Header)) return Broken("too short");
   const Header header = HeaderOf(bytes);
-  if (header.version > kContextRecordVersion) {
+  // Larger numbers are no version but something else.
+  if (header.version > kContextRecordVersion && header.version <= kVersionsMax) {
     return Unsupported(fmt::format("a context record of version {}, newer than {}", header.version, kContextRecordVersion),
                        "use the release that wrote it, or a later one");
   }

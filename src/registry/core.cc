@@ -12,7 +12,11 @@
 namespace weir::registry {
 
 Error NoMemory(std::string_view what) {
-  return Exhausted(fmt::format("not enough memory for {}", what), "remove contexts, or lower the budgets of the pools");
+  try {
+    return Exhausted(fmt::format("not enough memory for {}", what), "remove contexts, or lower the budgets of the pools");
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::kExhausted, "no memory", ""};  // fits a string without any
+  }
 }
 
 Core::Core(RegistryOptions options)
@@ -154,13 +158,13 @@ std::vector<BlockKey> Core::KeysOf(const ContextView& view, BlockKey root) {
 void Core::CountIn(const AgentState& state) {
   counters_.tokens.fetch_add(state.tokens, std::memory_order_relaxed);
   counters_.text_bytes.fetch_add(state.text_bytes, std::memory_order_relaxed);
-  counters_.pinned.fetch_add(state.terms.pinned ? 1 : 0, std::memory_order_relaxed);
+  counters_.pinned.fetch_add(state.pinned ? 1 : 0, std::memory_order_relaxed);
 }
 
 void Core::CountOut(const AgentState& state) {
   counters_.tokens.fetch_sub(state.tokens, std::memory_order_relaxed);
   counters_.text_bytes.fetch_sub(state.text_bytes, std::memory_order_relaxed);
-  counters_.pinned.fetch_sub(state.terms.pinned ? 1 : 0, std::memory_order_relaxed);
+  counters_.pinned.fetch_sub(state.pinned ? 1 : 0, std::memory_order_relaxed);
 }
 
 void Core::Refuse(std::string_view agent, const Error& error) {
@@ -209,6 +213,7 @@ std::vector<ContextSummary> Core::List() const {
     ContextSummary line;
     line.terms = state->terms;
     line.terms.space = state->space->space;
+    line.terms.pinned = state->pinned.load(std::memory_order_relaxed);
     line.tokens = state->tokens;
     line.blocks = state->blocks;
     line.text_bytes = state->text_bytes;
@@ -275,7 +280,7 @@ void Core::CheckInvariants() const {
       WEIR_CHECK(pin && &pin.resource<Body>() == indexed, "the indexes borrow from a record that the pool let go of");
       ++warm;
     }
-    std::array<uint64_t, 3>& count = counts[state->space];
+    std::array<uint64_t, 3>& count = counts[state->space.get()];
     ++count[0];
     count[1] += indexed != nullptr ? 1 : 0;
     count[2] += state->has_vector ? 1 : 0;

@@ -76,7 +76,7 @@ struct Counters {
   std::atomic<uint64_t> registered{0}, replaced{0}, removed{0}, expired{0}, refused{0}, evicted{0}, forgotten{0},
       reloaded{0}, prefetched{0}, restored{0}, set_aside{0}, tokens_encoded{0}, ledger_failures{0};
   // Of what is here.
-  std::atomic<uint64_t> tokens{0}, text_bytes{0}, warm{0}, pinned{0};
+  std::atomic<uint64_t> tokens{0}, text_bytes{0}, pinned{0};
 };
 
 Error NoMemory(std::string_view what);
@@ -129,10 +129,15 @@ class Core {
   void CheckInvariants() const;
 
   bool CanReload() const { return options_.store != nullptr; }
+  // Spaces that nobody is in any more give their memory back.
+  void DropEmptySpaces();
   uint64_t IndexBytes() const;
   void SetIndexBudget(uint64_t bytes) { index_bytes_max_.store(bytes, std::memory_order_relaxed); }
   // Whose word on emergencies counts; null: nobody's.
-  void SetBroker(Broker* broker) { broker_.store(broker, std::memory_order_release); }
+  void SetBroker(const Broker* broker) {
+    const std::unique_lock lock(broker_mutex_);
+    broker_ = broker;
+  }
   void NoteMode(PressureMode before, PressureMode now);
   void CountSetAside() { counters_.set_aside.fetch_add(1, std::memory_order_relaxed); }
 
@@ -151,7 +156,7 @@ class Core {
 
   int64_t NowMs() const;
   static bool IsExpired(const AgentState& state, int64_t now_ms) {
-    return state.terms.expires_ms != 0 && state.terms.expires_ms <= now_ms && !state.terms.pinned;
+    return state.terms.expires_ms != 0 && state.terms.expires_ms <= now_ms && !state.pinned.load(std::memory_order_relaxed);
   }
   static bool IsVisible(const AgentState& state, uint64_t begun, int64_t now_ms) {
     return state.VisibleAt(begun) && !IsExpired(state, now_ms);
@@ -166,13 +171,16 @@ class Core {
 
   // Registration. What is called with a stripe held says so.
   Status CheckInput(const ContextInput& input) const;
-  Status CheckRoom(bool is_new) const;
+  Status CheckEmergency() const;
+  Status TakePlace();
+  void GivePlaceBack();
   Result<Encoded> EncodeContext(const ContextInput& input, const Tokenizer& tokenizer, const AgentPtr& before);
   Result<Registered> Change(const ContextInput& input, const AgentPtr& before);  // stripe held
   Status RemoveLocked(const AgentPtr& state, Removal why);                       // stripe held
   Result<ContextInput> InputLike(const AgentState& state, const ContextView& view) const;
   Result<ContextInput> InputGrown(const AgentState& state, const ContextView& view, const AppendInput& input) const;
-  Status ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const AgentPtr& before);
+  Status SetPinnedLocked(const AgentPtr& state, bool pinned);  // stripe held
+  Status ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const AgentPtr& before, bool was_pinned);
   static void Describe(AgentState& state, const ContextTerms& terms, const ContextParts& parts, const SystemPrompt& system);
   void DescribeSharing(const AgentState& state, const Body& body, Registered& answer) const;
   // What follows needs no memory and cannot fail.
@@ -185,13 +193,15 @@ class Core {
   // Pool and indexes.
   Result<std::unique_ptr<Body>> NewBody(size_t bytes);
   Result<Pin> Hold(std::unique_ptr<Body> body, const AgentState& state);
-  static Cost CostOf(const AgentState& state, bool pinned);
-  Result<SpaceIndexes*> SpaceOf(const Space& space);
-  SpaceIndexes* FindSpace(const Space& space) const;  // null: nothing was ever registered there
-  // `body` null: cold, blocks and vector alone.
+  static Cost CostOf(const AgentState& state);
+  Result<std::shared_ptr<SpaceIndexes>> SpaceOf(const Space& space);
+  std::shared_ptr<SpaceIndexes> FindSpace(const Space& space) const;  // null: nothing was ever registered there
+  // `body` null: cold, blocks and vector alone, whatever the cap.
   Status EnterIndexes(AgentState& state, const ContextView& view, const Body* body);
-  Status EnterTokens(AgentState& state, const Body& body);  // index turn held
-  void LeaveTokens(AgentState& state);                      // index turn held
+  Status EnterTokens(AgentState& state, const Body& body);   // index turn held
+  void TryEnterTokens(AgentState& state, const Body& body);  // index turn held
+  bool HasIndexRoom() const;
+  void LeaveTokens(AgentState& state);  // index turn held
   void LeaveIndexes(AgentState& state);
   void OnEvicted(const Evicted& evicted);
   Status LoadInto(Filler& filler, const AgentState& state);
@@ -200,6 +210,8 @@ class Core {
   // Restore.
   Status Restore();
   Status RestoreOne(const StoreKey& key, std::string_view bytes);
+  Status CheckUsable(const StoreKey& key, std::string_view agent) const;
+  bool EraseUnusable(const StoreKey& key);
 
   Result<HolderId> TakeHolder();
   void GiveHolderBack(HolderId holder);
@@ -245,7 +257,13 @@ class Core {
   std::mutex index_turn_;
 
   mutable std::shared_mutex spaces_mutex_;
-  std::vector<std::unique_ptr<SpaceIndexes>> spaces_;  // grows only; guarded by spaces_mutex_
+  std::vector<std::shared_ptr<SpaceIndexes>> spaces_;  // guarded by spaces_mutex_
+
+  mutable std::mutex unusable_mutex_;
+  std::set<StoreKey> unusable_;  // records that could not be used at the start; guarded by unusable_mutex_
+
+  std::mutex places_mutex_;
+  uint64_t places_taken_ = 0;  // by new agents on their way; guarded by places_mutex_
 
   std::mutex holders_mutex_;
   std::vector<HolderId> free_holders_;  // guarded by holders_mutex_; has room for all numbers below next_holder_
@@ -258,8 +276,9 @@ class Core {
   std::mutex encoders_mutex_;
   std::vector<Stock> encoders_;  // guarded by encoders_mutex_; one for each tokenizer
 
-  std::atomic<Broker*> broker_{nullptr};
-  std::unique_ptr<Pool> pool_;  // goes first: it gives its records back
+  mutable std::shared_mutex broker_mutex_;
+  const Broker* broker_ = nullptr;  // guarded by broker_mutex_
+  std::unique_ptr<Pool> pool_;      // goes first: it gives its records back
 };
 
 // An encoder for one use; keeps its word cache for the next.

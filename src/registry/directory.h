@@ -30,8 +30,8 @@ struct Body;
 
 // One revision of an agent's context. Immutable but for the marks at its end.
 struct AgentState {
-  ContextTerms terms;  // space: empty, it is in `space`
-  SpaceIndexes* space = nullptr;
+  ContextTerms terms;  // space: empty, it is in `space`; pinned: as it was registered, `pinned` says how it is now
+  std::shared_ptr<SpaceIndexes> space;
   HolderId holder = 0;
   PoolKey pool_key;
   StoreKey store_key;
@@ -47,6 +47,7 @@ struct AgentState {
   // When it became visible and when it ceased to be, in changes of the registry; 0: not yet.
   std::atomic<uint64_t> published{0};
   std::atomic<uint64_t> superseded{0};
+  std::atomic<bool> pinned{false};
   // The record whose tokens the span and near indexes borrow; null: cold. Changed in the index turn only.
   std::atomic<const Body*> indexed{nullptr};
 

@@ -67,7 +67,7 @@ class Core::Gathering {
 AgentPtr Core::Gathering::StateOf(HolderId holder) const {
   if (among_ != nullptr && !among_->contains(holder)) return nullptr;
   AgentPtr state = core_.directory_.FindHolder(holder);
-  return state != nullptr && state->space == query_.space && core_.Sees(query_, *state) ? state : nullptr;
+  return state != nullptr && state->space.get() == query_.space && core_.Sees(query_, *state) ? state : nullptr;
 }
 
 void Core::Gathering::GatherExact() {
@@ -135,7 +135,7 @@ Status Core::Gathering::GatherSemantic() {
 Status Core::Gathering::Gather() {
   if (!query_.exclude.empty()) {
     const AgentPtr own = core_.directory_.Find(query_.exclude);
-    if (own != nullptr && own->space == query_.space) own_ = own->holder;
+    if (own != nullptr && own->space.get() == query_.space) own_ = own->holder;
   }
   GatherExact();
   if (WantsMoved()) WEIR_TRY(GatherMoved());
@@ -214,7 +214,7 @@ Status Core::Search(const Query& query, const std::unordered_set<HolderId>* amon
   WEIR_TRY(gathering.Gather());
   report.compared = space.contexts.load(std::memory_order_relaxed);
   const AgentPtr excluded = query.exclude.empty() ? nullptr : directory_.Find(query.exclude);
-  if (excluded != nullptr && excluded->space == &space && report.compared > 0) --report.compared;
+  if (excluded != nullptr && excluded->space.get() == &space && report.compared > 0) --report.compared;
   const uint32_t warm = space.spans.documents();
   report.cold = std::max(warm, space.contexts.load(std::memory_order_relaxed)) - warm;
   return gathering.List(report);

@@ -170,7 +170,7 @@ Result<SharedReport> Core::Match(std::span<const TokenId> tokens, const MatchOpt
   WEIR_ASSIGN(const NamedTokenizer* tokenizer, TokenizerOf(options.tokenizer));
   const Space space{tokenizer->tokenizer->fingerprint(), options.model, options.lora, options.salt};
   SharedReport report;
-  const SpaceIndexes* indexes = FindSpace(space);
+  const std::shared_ptr<const SpaceIndexes> indexes = FindSpace(space);
   const SpaceIndexes nowhere;
   Query query = QueryOf(indexes == nullptr ? nowhere : *indexes, tokens, options.vector);
   if (options.exclude) query.exclude = *options.exclude;

@@ -243,11 +243,7 @@ class Play {
       return;
     }
     ++done_;
-    ModelContext& context = found->second;
-    if (context.pinned == pinned) return;
-    context.pinned = pinned;
-    ++context.revision;
-    context.expires_ms = context.ttl_ms == 0 ? 0 : case_.now_ms + context.ttl_ms;
+    found->second.pinned = pinned;
   }
 
   void Remove() {

@@ -90,16 +90,25 @@ Status Core::CheckInput(const ContextInput& input) const {
   return {};
 }
 
-Status Core::CheckRoom(bool is_new) const {
-  const Broker* broker = broker_.load(std::memory_order_acquire);
-  if (broker != nullptr && !broker->accepts_new()) {
-    return Exhausted("memory is in an emergency: nothing new is taken", "try again when pressure has gone, or free memory");
-  }
-  if (is_new && directory_.size() >= options_.contexts_max) {
+Status Core::CheckEmergency() const {
+  const std::shared_lock lock(broker_mutex_);
+  if (broker_ == nullptr || broker_->accepts_new()) return {};
+  return Exhausted("memory is in an emergency: nothing new is taken", "try again when pressure has gone, or free memory");
+}
+
+Status Core::TakePlace() {
+  const std::lock_guard lock(places_mutex_);
+  if (directory_.size() + places_taken_ >= options_.contexts_max) {
     return Exhausted(fmt::format("there are {} contexts already", options_.contexts_max),
                      "remove some, give them a time to live, or raise contexts_max");
   }
+  ++places_taken_;
   return {};
+}
+
+void Core::GivePlaceBack() {
+  const std::lock_guard lock(places_mutex_);
+  --places_taken_;
 }
 
 Result<Core::Encoded> Core::EncodeContext(const ContextInput& input, const Tokenizer& tokenizer, const AgentPtr& before) {
@@ -160,14 +169,18 @@ Result<Registered> Core::Register(const ContextInput& input, Write write) {
                      "replace it, or append to it"};
       }
       if (write == Write::kReplace && before == nullptr) return UnknownAgent(input.agent);
-      WEIR_TRY(CheckRoom(before == nullptr));
+      WEIR_TRY(CheckEmergency());
       return Change(input, before);
     }();
-    if (!done) Refuse(input.agent, done.error());
+    if (!done) {
+      Refuse(input.agent, done.error());
+      DropEmptySpaces();
+    }
     return done;
   } catch (const std::bad_alloc&) {
-    Error error = NoMemory(fmt::format("the context of agent '{}'", input.agent));
+    Error error = NoMemory("a context");
     Refuse(input.agent, error);
+    DropEmptySpaces();
     return error;
   }
 }
@@ -185,7 +198,7 @@ Result<ContextInput> Core::InputLike(const AgentState& state, const ContextView&
   input.lora = std::move(terms.space.lora);
   input.salt = std::move(terms.space.salt);
   input.add_special_tokens = terms.add_special_tokens;
-  input.pinned = terms.pinned;
+  input.pinned = state.pinned.load(std::memory_order_relaxed);
   input.dense = terms.dense;
   input.ttl = state.ttl;
   return input;
@@ -223,19 +236,24 @@ Result<Registered> Core::Append(std::string_view agent, const AppendInput& input
         WEIR_ASSIGN(whole, InputGrown(*before, pin.resource<Body>().view(), input));
       }
       WEIR_TRY(CheckInput(whole));
-      WEIR_TRY(CheckRoom(false));
+      WEIR_TRY(CheckEmergency());
       return Change(whole, before);
     }();
     if (!done) Refuse(agent, done.error());
     return done;
   } catch (const std::bad_alloc&) {
-    Error error = NoMemory(fmt::format("the context of agent '{}'", agent));
+    Error error = NoMemory("a context that grows");
     Refuse(agent, error);
     return error;
   }
 }
 
 Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& before) {
+  Attempt attempt(*this);
+  if (before == nullptr) {
+    WEIR_TRY(attempt.TakePlace());
+    WEIR_TRY(CheckUsable(StoreKeyOf(input.agent), input.agent));
+  }
   WEIR_ASSIGN(const NamedTokenizer* tokenizer, TokenizerOf(input.tokenizer));
   Space space{tokenizer->tokenizer->fingerprint(), input.model, input.lora, input.salt};
   WEIR_TRY(groups_.CheckTokenizer(input.group, space));
@@ -272,21 +290,18 @@ Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& befor
   answer.tokens = state->tokens;
   answer.blocks = state->blocks;
   answer.tokens_encoded = encoded.tokens_encoded;
-  {
-    Attempt attempt(*this);
-    WEIR_TRY(attempt.TakeNumber(state));
-    WEIR_TRY(attempt.Hold(std::move(body)));
-    WEIR_TRY(attempt.EnterIndexes());
-    WEIR_TRY(attempt.JoinGroup());
-    attempt.Reserve();
-    DescribeSharing(*state, attempt.body(), answer);
-    if (options_.store != nullptr) {
-      StoreBatch batch;
-      batch.Put(StoreTable::kContext, state->store_key, Bytes(attempt.body().bytes));
-      WEIR_TRY(ApplyOrPutBack(batch, state->store_key, before));
-    }
-    attempt.Publish();
+  WEIR_TRY(attempt.TakeNumber(state));
+  WEIR_TRY(attempt.Hold(std::move(body)));
+  WEIR_TRY(attempt.EnterIndexes());
+  WEIR_TRY(attempt.JoinGroup());
+  attempt.Reserve();
+  DescribeSharing(*state, attempt.body(), answer);
+  if (options_.store != nullptr) {
+    StoreBatch batch;
+    batch.Put(StoreTable::kContext, state->store_key, Bytes(attempt.body().bytes));
+    WEIR_TRY(ApplyOrPutBack(batch, state->store_key, before, before != nullptr && before->pinned));
   }
+  attempt.Publish();
   if (before != nullptr) Retire(before, true);
   answer.system =
       groups_.IdentityOf(*state, state->space->space, system, [&](HolderId holder) { return SystemTokensOf(holder); });
@@ -304,7 +319,7 @@ Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& befor
 
 // A batch that failed may have been written all the same (a lost acknowledgement). Puts back what was there, as far as the
 // store lets it; if not, the next start finds one or the other, each whole.
-Status Core::ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const AgentPtr& before) {
+Status Core::ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const AgentPtr& before, bool was_pinned) {
   // At hand before it is overwritten. What cannot be read is not put back, and may be overwritten all the same.
   const Pin warm = before == nullptr ? Pin() : HoldWarm(*before);
   std::optional<std::string> cold;
@@ -316,7 +331,9 @@ Status Core::ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const 
   try {
     StoreBatch back;
     if (warm) {
-      back.Put(StoreTable::kContext, key, Bytes(warm.resource<Body>().bytes));
+      std::string record(Bytes(warm.resource<Body>().bytes));
+      SetPinnedFlag(std::as_writable_bytes(std::span(record)), was_pinned);
+      back.PutString(StoreTable::kContext, key, std::move(record));
     } else if (cold) {
       back.PutString(StoreTable::kContext, key, *std::move(cold));
     } else if (before == nullptr) {
@@ -331,6 +348,7 @@ Status Core::ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const 
 void Core::Describe(AgentState& state, const ContextTerms& terms, const ContextParts& parts, const SystemPrompt& system) {
   state.terms = terms;
   state.terms.space = {};
+  state.pinned = terms.pinned;
   state.store_key = StoreKeyOf(terms.agent);
   state.tokens = static_cast<uint32_t>(parts.tokens.size());
   state.blocks = state.tokens / terms.block_size;
@@ -343,10 +361,10 @@ void Core::Describe(AgentState& state, const ContextTerms& terms, const ContextP
 
 void Core::DescribeSharing(const AgentState& state, const Body& body, Registered& answer) const {
   const std::vector<BlockKey> keys = KeysOf(body.view(), state.space->root);
-  PrefixMatch match;
-  state.space->blocks.Find(keys, match);
   const uint64_t begun = changes_.load(std::memory_order_acquire);
   const int64_t now_ms = NowMs();
+  PrefixMatch match;
+  state.space->blocks.Find(keys, match);
   for (const HolderBlocks& held : match.holders) {
     if (held.holder == state.holder) continue;
     const AgentPtr other = directory_.FindHolder(held.holder);
@@ -354,35 +372,6 @@ void Core::DescribeSharing(const AgentState& state, const Body& body, Registered
     answer.shared_blocks = held.blocks;
     answer.shared_with = other->terms.agent;
     return;
-  }
-}
-
-Status Core::SetPinned(std::string_view agent, bool pinned) {
-  try {
-    Status done = [&]() -> Status {
-      const std::lock_guard stripe(StripeOf(agent));
-      WEIR_ASSIGN(const AgentPtr before, Find(agent));
-      if (before->terms.pinned == pinned) return {};
-      ContextInput same;
-      {
-        WEIR_ASSIGN(const Pin pin, Hold(before));
-        const ContextView view = pin.resource<Body>().view();
-        WEIR_ASSIGN(same, InputLike(*before, view));
-        same.text = view.text();
-        same.vector.assign(view.vector().begin(), view.vector().end());
-      }
-      same.pinned = pinned;
-      // Where all is pinned, the record that is replaced makes room for the one that is not.
-      if (!pinned) pool_->SetCost(before->pool_key, CostOf(*before, false));
-      const Result<Registered> changed = Change(same, before);
-      if (changed) return {};
-      if (!pinned) pool_->SetCost(before->pool_key, CostOf(*before, true));
-      return changed.error();
-    }();
-    if (!done) Refuse(agent, done.error());
-    return done;
-  } catch (const std::bad_alloc&) {
-    return NoMemory("pinning a context");
   }
 }
 

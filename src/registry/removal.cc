@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core.h"
+#include "store_key.h"
 
 namespace weir::registry {
 
@@ -30,9 +31,10 @@ Status Core::RemoveLocked(const AgentPtr& state, Removal why) {
   if (options_.store != nullptr) {
     StoreBatch batch;
     batch.Erase(StoreTable::kContext, state->store_key);
-    WEIR_TRY(ApplyOrPutBack(batch, state->store_key, state));
+    WEIR_TRY(ApplyOrPutBack(batch, state->store_key, state, state->pinned));
   }
-  Retire(state, true);
+  // Otherwise it was evicted and forgotten meanwhile, and counts as that.
+  if (!Retire(state, true)) return {};
   (why == Removal::kExpired ? counters_.expired : counters_.removed).fetch_add(1, std::memory_order_relaxed);
   const LedgerCode reason = why == Removal::kExpired ? LedgerCode("expired") : LedgerCode("asked");
   Record([&] {
@@ -46,9 +48,21 @@ Status Core::RemoveLocked(const AgentPtr& state, Removal why) {
 
 Status Core::Remove(std::string_view agent) {
   try {
-    const std::lock_guard stripe(StripeOf(agent));
-    WEIR_ASSIGN(const AgentPtr state, Find(agent));
-    return RemoveLocked(state, Removal::kAsked);
+    Status removed = [&]() -> Status {
+      const std::lock_guard stripe(StripeOf(agent));
+      const Result<AgentPtr> state = Find(agent);
+      if (state) return RemoveLocked(*state, Removal::kAsked);
+      // A record that could not be used at the start is there to be removed, too.
+      const StoreKey key = StoreKeyOf(agent);
+      if (CheckUsable(key, agent)) return state.error();
+      StoreBatch batch;
+      batch.Erase(StoreTable::kContext, key);
+      WEIR_TRY(options_.store->Apply(batch));
+      EraseUnusable(key);
+      return {};
+    }();
+    DropEmptySpaces();
+    return removed;
   } catch (const std::bad_alloc&) {
     return NoMemory("removing a context");
   }
@@ -75,6 +89,7 @@ Result<uint64_t> Core::Clear(const std::optional<std::string>& group) {
   } catch (const std::bad_alloc&) {
     return NoMemory("clearing contexts");
   }
+  DropEmptySpaces();
   return removed;
 }
 

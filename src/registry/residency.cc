@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 #include <utility>
 
 #include "core.h"
+#include "undo.h"
 #include "weir/base/bytes.h"
 
 namespace weir::registry {
@@ -26,18 +28,18 @@ Result<std::unique_ptr<Body>> Core::NewBody(size_t bytes) {
   }
 }
 
-Cost Core::CostOf(const AgentState& state, bool pinned) {
+Cost Core::CostOf(const AgentState& state) {
   // Reading back and entering the indexes again take time in proportion to the tokens, so among contexts use decides; a
   // context that cannot be read back is worth more to whoever would have to register it again, but no figure says how much.
   Cost cost;
   cost.refetch_us = 0.1 * state.tokens;
-  cost.keep = pinned ? Keep::kAlways : Keep::kNormal;
+  cost.keep = state.pinned.load(std::memory_order_relaxed) ? Keep::kAlways : Keep::kNormal;
   return cost;
 }
 
 Result<Pin> Core::Hold(std::unique_ptr<Body> body, const AgentState& state) {
   const uint64_t bytes = PageRuns::RoundedBytes(body->bytes.size());
-  InsertOutcome outcome = pool_->Insert(state.pool_key, Resource(std::move(body), bytes), CostOf(state, state.terms.pinned));
+  InsertOutcome outcome = pool_->Insert(state.pool_key, Resource(std::move(body), bytes), CostOf(state));
   if (outcome.stored()) return std::move(outcome.pin);
   if (outcome.status == InsertStatus::kTooLarge) {
     return Exhausted(fmt::format("a context of {} can never fit the budget of {}", FormatByteSize(bytes),
@@ -50,19 +52,30 @@ Result<Pin> Core::Hold(std::unique_ptr<Body> body, const AgentState& state) {
 
 // Indexes. -------------------------------------------------------------------------------------------------------------
 
-SpaceIndexes* Core::FindSpace(const Space& space) const {
+std::shared_ptr<SpaceIndexes> Core::FindSpace(const Space& space) const {
   const std::shared_lock lock(spaces_mutex_);
   for (const auto& known : spaces_) {
-    if (known->space == space) return known.get();
+    if (known->space == space) return known;
   }
   return nullptr;
 }
 
-Result<SpaceIndexes*> Core::SpaceOf(const Space& space) {
-  if (SpaceIndexes* known = FindSpace(space)) return known;
+void Core::DropEmptySpaces() {
+  // Whoever is in a space, is on the way into it or looks at it, shares it.
+  const auto is_empty = [](const std::shared_ptr<SpaceIndexes>& space) { return space.use_count() == 1; };
+  {
+    const std::shared_lock lock(spaces_mutex_);
+    if (std::ranges::none_of(spaces_, is_empty)) return;
+  }
+  const std::unique_lock lock(spaces_mutex_);
+  std::erase_if(spaces_, is_empty);
+}
+
+Result<std::shared_ptr<SpaceIndexes>> Core::SpaceOf(const Space& space) {
+  if (std::shared_ptr<SpaceIndexes> known = FindSpace(space)) return known;
   const std::unique_lock lock(spaces_mutex_);
   for (const auto& known : spaces_) {
-    if (known->space == space) return known.get();
+    if (known->space == space) return known;
   }
   if (spaces_.size() >= options_.spaces_max) {
     return Exhausted(fmt::format("there are {} spaces already", spaces_.size()),
@@ -70,7 +83,7 @@ Result<SpaceIndexes*> Core::SpaceOf(const Space& space) {
   }
   NearOptions near;
   near.block_size = options_.block_size;
-  auto fresh = std::make_unique<SpaceIndexes>();
+  auto fresh = std::make_shared<SpaceIndexes>();
   fresh->space = space;
   fresh->root = RootKey(space, options_.block_size);
   fresh->near = NearIndex(near);
@@ -79,8 +92,8 @@ Result<SpaceIndexes*> Core::SpaceOf(const Space& space) {
     vectors.dimensions = options_.vector_dimensions;
     fresh->vectors = std::make_unique<VectorIndex>(vectors);
   }
-  spaces_.push_back(std::move(fresh));
-  return spaces_.back().get();
+  spaces_.push_back(fresh);
+  return fresh;
 }
 
 uint64_t Core::IndexBytes() const {
@@ -93,13 +106,22 @@ uint64_t Core::IndexBytes() const {
 Status Core::EnterTokens(AgentState& state, const Body& body) {
   const std::span<const TokenId> tokens = body.view().tokens();
   WEIR_TRY(state.space->spans.Add(state.holder, tokens));
-  if (Status added = state.space->near.Add(state.holder, tokens); !added) {
-    state.space->spans.Remove(state.holder);
-    return added;
-  }
+  Undo spans([&] { state.space->spans.Remove(state.holder); });
+  WEIR_TRY(state.space->near.Add(state.holder, tokens));
+  spans.Keep();
   state.indexed.store(&body, std::memory_order_release);
   return {};
 }
+
+// For a context that is findable without, too.
+void Core::TryEnterTokens(AgentState& state, const Body& body) {
+  try {
+    static_cast<void>(EnterTokens(state, body));
+  } catch (const std::bad_alloc&) {
+  }
+}
+
+bool Core::HasIndexRoom() const { return IndexBytes() < index_bytes_max_.load(std::memory_order_relaxed); }
 
 void Core::LeaveTokens(AgentState& state) {
   if (state.indexed.exchange(nullptr, std::memory_order_acq_rel) == nullptr) return;
@@ -109,25 +131,19 @@ void Core::LeaveTokens(AgentState& state) {
 
 Status Core::EnterIndexes(AgentState& state, const ContextView& view, const Body* body) {
   const std::vector<BlockKey> keys = KeysOf(view, state.space->root);
-  const uint64_t bytes = IndexBytes();
-  if (bytes >= index_bytes_max_.load(std::memory_order_relaxed)) {
-    return Exhausted(fmt::format("the indexes hold {}, their cap", FormatByteSize(bytes)),
+  if (body != nullptr && !HasIndexRoom()) {
+    return Exhausted(fmt::format("the indexes hold {}, their cap", FormatByteSize(IndexBytes())),
                      "remove contexts, or raise index_bytes");
   }
   const std::lock_guard turn(index_turn_);
   WEIR_TRY(state.space->blocks.Add(state.holder, keys));
-  if (Status entered = body == nullptr ? Status() : EnterTokens(state, *body); !entered) {
-    state.space->blocks.Remove(state.holder);
-    return entered;
-  }
+  Undo blocks([&] { state.space->blocks.Remove(state.holder); });
+  if (body != nullptr) WEIR_TRY(EnterTokens(state, *body));
+  Undo tokens([&] { LeaveTokens(state); });
+  if (state.has_vector) WEIR_TRY(state.space->vectors->Add(state.holder, view.vector()));
+  blocks.Keep();
+  tokens.Keep();
   state.space->contexts.fetch_add(1, std::memory_order_relaxed);
-  if (!state.has_vector) return {};
-  if (Status entered = state.space->vectors->Add(state.holder, view.vector()); !entered) {
-    LeaveTokens(state);
-    state.space->blocks.Remove(state.holder);
-    state.space->contexts.fetch_sub(1, std::memory_order_relaxed);
-    return entered;
-  }
   return {};
 }
 
@@ -169,7 +185,7 @@ void Core::OnEvicted(const Evicted& evicted) {
 
 uint64_t Core::EvictOne(const PoolKey& key) {
   const AgentPtr state = directory_.FindHolder(static_cast<HolderId>(key.low));
-  if (state == nullptr || state->pool_key != key || state->terms.pinned || state->published.load() == 0) return 0;
+  if (state == nullptr || state->pool_key != key || state->pinned.load() || state->published.load() == 0) return 0;
   uint64_t bytes = 0;
   {
     // In one turn, so that Hold() enters no tokens of a record that has left the pool. The record lives until then: were it
@@ -181,7 +197,7 @@ uint64_t Core::EvictOne(const PoolKey& key) {
     bytes = pool_->EraseUnpinned(key);
     if (bytes == 0) {
       // In use. Without room in the indexes it is findable again when it is next asked for.
-      static_cast<void>(EnterTokens(*state, *body));
+      TryEnterTokens(*state, *body);
       return 0;
     }
   }
@@ -202,7 +218,7 @@ uint64_t Core::EvictOne(const PoolKey& key) {
 
 // Reading back. ------------------------------------------------------------------------------------------------------------
 
-Status Core::LoadInto(Filler& filler, const AgentState& state) {
+Status Core::LoadInto(Filler& filler, const AgentState& state) try {
   WEIR_ASSIGN(const std::optional<std::string> bytes, options_.store->Get(StoreTable::kContext, state.store_key));
   if (!bytes) return NotFound(fmt::format("agent '{}' is not in the store", state.terms.agent));
   const auto record = std::as_bytes(std::span(*bytes));
@@ -210,12 +226,18 @@ Status Core::LoadInto(Filler& filler, const AgentState& state) {
   WEIR_ASSIGN(std::unique_ptr<Body> body, NewBody(record.size()));
   std::memcpy(body->bytes.data(), record.data(), record.size());
   const ContextView view = body->view();
-  if (view.agent() != state.terms.agent || view.revision() != state.terms.revision) {
+  const ContextTerms terms = view.Terms();
+  // Of two with one number, the agent was removed and registered again between.
+  if (terms.agent != state.terms.agent || terms.revision != state.terms.revision ||
+      terms.updated_ms != state.terms.updated_ms || terms.created_ms != state.terms.created_ms ||
+      terms.space != state.space->space) {
     return NotFound(fmt::format("agent '{}' was replaced meanwhile", state.terms.agent));
   }
-  filler.SetCost(CostOf(state, state.terms.pinned));
+  filler.SetCost(CostOf(state));
   const uint64_t held = PageRuns::RoundedBytes(record.size());
   return filler.Adopt(Resource(std::move(body), held));
+} catch (const std::bad_alloc&) {
+  return NoMemory("reading a context back");
 }
 
 Result<Pin> Core::Hold(const AgentPtr& state) {
@@ -256,12 +278,12 @@ Result<Pin> Core::Hold(const AgentPtr& state) {
       if (!kept || &kept.resource<Body>() != &body) return pin;
       LeaveTokens(*state);
       // Without room in the indexes it can be read all the same; it stays unfindable by moved and near.
-      static_cast<void>(EnterTokens(*state, body));
+      if (HasIndexRoom()) TryEnterTokens(*state, body);
       return pin;
     }
   }
   pool_->Erase(state->pool_key);
-  return pin;
+  return NotFound(fmt::format("agent '{}' was replaced or removed meanwhile", state->terms.agent));
 }
 
 Result<HeldContext> Core::Get(std::string_view agent) {
@@ -288,10 +310,11 @@ Result<bool> Core::Prefetch(std::string_view agent) {
 std::vector<TokenId> Core::SystemTokensOf(HolderId holder) {
   const AgentPtr state = directory_.FindHolder(holder);
   if (state == nullptr) return {};
-  const auto take = [](const ContextView& view) {
+  const auto take = [&](const ContextView& view) {
     const std::vector<Segment> segments = view.Segments();
     const std::vector<uint32_t> begins = view.Begins();
     const SystemPrompt system = SystemPromptOf(segments, view.text(), view.tokens(), begins);
+    if (Sha256(system.text) != state->system_digest) return std::vector<TokenId>();  // of a later revision
     return std::vector<TokenId>(system.tokens.begin(), system.tokens.end());
   };
   if (const Pin pin = HoldWarm(*state)) return take(pin.resource<Body>().view());

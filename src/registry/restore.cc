@@ -13,13 +13,17 @@
 namespace weir::registry {
 
 Status Core::Restore() {
-  std::vector<StoreKey> unusable;
   WEIR_TRY(options_.store->Scan(StoreTable::kContext, [&](const StoreKey& key, std::string_view bytes) -> Status {
     Status restored = RestoreOne(key, bytes);
     if (restored) return {};
     // Memory and caps are ours to widen, so the record stays for another start; anything else is the record's fault.
     if (restored.error().code == ErrorCode::kExhausted) return restored;
     counters_.set_aside.fetch_add(1, std::memory_order_relaxed);
+    // What is a context under other settings must not be written over; anything else may.
+    if (restored.error().code != ErrorCode::kCorrupt) {
+      const std::lock_guard lock(unusable_mutex_);
+      unusable_.insert(key);
+    }
     Record([&] { return Decision{.kind = DecisionKind::kSetAside, .reason = "not_a_context"}; });
     return {};
   }));
@@ -50,22 +54,34 @@ Status Core::RestoreOne(const StoreKey& key, std::string_view bytes) {
   const SystemPrompt system = SystemPromptOf(segments, view.text(), view.tokens(), begins);
   Describe(*state, terms, {terms, view.text(), view.tokens(), begins, segments, view.vector()}, system);
   if (state->store_key != key) return Corrupt(fmt::format("agent '{}' lies under another agent's key", terms.agent));
+  state->pinned = terms.pinned;
   state->ttl = terms.expires_ms == 0 ? Duration(0) : std::chrono::milliseconds(terms.expires_ms - terms.updated_ms);
 
   Attempt attempt(*this);
   WEIR_TRY(attempt.TakeNumber(state));
-  // What does not fit in memory any more starts cold.
-  if (pool_->Stats().used_bytes() + state->record_bytes <= options_.contexts_bytes) {
-    WEIR_TRY(attempt.Hold(std::move(body)));
-    WEIR_TRY(attempt.EnterIndexes());
-  } else {
-    WEIR_TRY(attempt.EnterCold(view));
-  }
+  // What does not fit in memory any more starts cold; what is pinned makes room for itself.
+  const uint64_t held_bytes = PageRuns::RoundedBytes(record.size());
+  const bool fits = pool_->Stats().used_bytes() + held_bytes <= options_.contexts_bytes && HasIndexRoom();
+  WEIR_TRY(fits || terms.pinned ? attempt.HoldOrEnterCold(std::move(body), record) : attempt.EnterCold(view));
   WEIR_TRY(attempt.JoinGroup());
   attempt.Reserve();
   attempt.Publish();
   counters_.restored.fetch_add(1, std::memory_order_relaxed);
   return {};
+}
+
+// A record that could not be used lies under that agent's key: to write there would lose it.
+Status Core::CheckUsable(const StoreKey& key, std::string_view agent) const {
+  const std::lock_guard lock(unusable_mutex_);
+  if (!unusable_.contains(key)) return {};
+  return Error{ErrorCode::kAlreadyExists,
+               fmt::format("the store holds a record of agent '{}' that cannot be used here", agent),
+               "open the store with the settings that it was written with, or remove the agent"};
+}
+
+bool Core::EraseUnusable(const StoreKey& key) {
+  const std::lock_guard lock(unusable_mutex_);
+  return unusable_.erase(key) > 0;
 }
 
 }  // namespace weir::registry

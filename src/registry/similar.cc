@@ -93,7 +93,8 @@ Result<SimilarReport> Core::FindSimilar(std::span<const TokenId> tokens, const S
   if (tokens.empty()) return InvalidArgument("an empty text", "give it text");
   WEIR_ASSIGN(const NamedTokenizer* tokenizer, TokenizerOf(options.tokenizer));
   SimilarReport report;
-  const SpaceIndexes* space = FindSpace({tokenizer->tokenizer->fingerprint(), options.model, options.lora, options.salt});
+  const std::shared_ptr<const SpaceIndexes> space =
+      FindSpace({tokenizer->tokenizer->fingerprint(), options.model, options.lora, options.salt});
   const size_t blocks = tokens.size() / options_.block_size;
   if (space == nullptr || blocks == 0) {
     report.note = space == nullptr
@@ -144,13 +145,14 @@ Result<SimilarReport> Core::FindSimilarVector(std::span<const float> vector, con
     return report;
   }
   WEIR_ASSIGN(const NamedTokenizer* tokenizer, TokenizerOf(options.tokenizer));
-  const SpaceIndexes* space = FindSpace({tokenizer->tokenizer->fingerprint(), options.model, options.lora, options.salt});
+  const std::shared_ptr<const SpaceIndexes> space =
+      FindSpace({tokenizer->tokenizer->fingerprint(), options.model, options.lora, options.salt});
   if (space == nullptr) {
     report.note = "no context is registered in that space";
     return report;
   }
   Query query;
-  query.space = space;
+  query.space = space.get();
   query.begun = changes_.load(std::memory_order_acquire);
   query.now_ms = NowMs();
   VectorFindOptions nearest;

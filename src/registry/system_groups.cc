@@ -45,7 +45,7 @@ void SystemGroups::ChooseReference(Group& group, const Sha256Digest& own, const 
   }
   group.reference_tokens = group.reference == own ? std::vector<TokenId>(system.tokens.begin(), system.tokens.end())
                                                   : tokens_of(best->holders.front());
-  group.has_reference = !group.reference_tokens.empty();
+  group.has_reference = true;
 }
 
 Status SystemGroups::Join(const AgentState& state, const Space& space) {
@@ -99,7 +99,8 @@ SystemIdentity SystemGroups::IdentityOf(const AgentState& state, const Space& sp
   const auto same = group.systems.find(state.system_digest);
   identity.same = same == group.systems.end() ? 0 : static_cast<uint32_t>(same->second.holders.size());
   identity.identical = !group.has_reference || group.reference == state.system_digest;
-  if (identity.identical) return identity;
+  // Other bytes, but where they part is not known: the tokens could not be had.
+  if (identity.identical || group.reference_tokens.empty()) return identity;
   const auto [own, other] = std::ranges::mismatch(system.tokens, group.reference_tokens);
   SystemDivergence divergence;
   divergence.token = static_cast<uint32_t>(own - system.tokens.begin());

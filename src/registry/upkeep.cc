@@ -78,6 +78,8 @@ void Upkeep::Run(Duration period) {
 }
 
 Status Upkeep::Start(Duration period) {
+  if (period <= Duration(0)) return InvalidArgument("the period of upkeep is not positive");
+  const std::lock_guard life(life_mutex_);
   const std::lock_guard lock(thread_mutex_);
   if (thread_.joinable()) return {};
   stopping_ = false;
@@ -90,6 +92,7 @@ Status Upkeep::Start(Duration period) {
 }
 
 void Upkeep::Stop() {
+  const std::lock_guard life(life_mutex_);
   std::thread ended;
   {
     const std::lock_guard lock(thread_mutex_);
@@ -119,6 +122,7 @@ Status Upkeep::JoinBroker(Broker& broker, uint64_t min_share_bytes, uint8_t prio
   contexts.priority = priority;
   contexts.offloads = core_.CanReload();
   contexts.erase_unpinned = [this](const PoolKey& key) { return core_.EvictOne(key); };
+  registrations_.reserve(2);
   WEIR_ASSIGN(Registration contexts_registration, broker.Register(core_.pool(), std::move(contexts)));
   WEIR_ASSIGN(Registration index_registration, broker.Register(*index_memory));
   index_memory_ = std::move(index_memory);
@@ -143,7 +147,7 @@ std::vector<PoolKey> Upkeep::FarthestFirst(uint64_t bytes) const {
   // Agents that no workflow needs any more are farther than any.
   std::vector<std::tuple<uint64_t, uint64_t, AgentPtr>> order;
   for (AgentPtr& state : core_.Snapshot()) {
-    if (state->terms.pinned || state->indexed.load(std::memory_order_acquire) == nullptr) continue;
+    if (state->pinned.load(std::memory_order_relaxed) || state->indexed.load(std::memory_order_acquire) == nullptr) continue;
     const auto found = distances.find(state->terms.agent);
     const uint64_t distance = found == distances.end() ? UINT64_MAX : found->second;
     const uint64_t oldest_first = UINT64_MAX - state->published.load(std::memory_order_relaxed);

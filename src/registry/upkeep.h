@@ -45,6 +45,7 @@ class Upkeep {
   std::mutex round_mutex_;
   std::optional<PressureMode> mode_;  // guarded by round_mutex_
 
+  std::mutex life_mutex_;  // one Start or Stop at a time
   std::mutex thread_mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;  // guarded by thread_mutex_, as all below

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <new>
 #include <utility>
 
 #include "admission.h"
@@ -71,7 +72,15 @@ Status PersistentStore::Apply(const StoreBatch& batch) {
   waiter.changed.wait(lock, [&] { return waiter.done || queue_.front() == &waiter; });
   if (waiter.done) return std::move(waiter.status);
 
-  const std::vector<Waiter*> group = TakeGroup();
+  std::vector<Waiter*> company;
+  Waiter* const alone = &waiter;
+  std::span<Waiter* const> group(&alone, 1);
+  try {
+    company = TakeGroup();
+    group = company;
+  } catch (const std::bad_alloc&) {
+    // Those behind take their own turn.
+  }
   lock.unlock();
   ApplyGroup(group);
   lock.lock();
@@ -99,7 +108,21 @@ std::vector<PersistentStore::Waiter*> PersistentStore::TakeGroup() {
   return group;
 }
 
-void PersistentStore::ApplyGroup(const std::vector<Waiter*>& group) {
+// Whatever happens, every member has an answer afterwards.
+void PersistentStore::ApplyGroup(std::span<Waiter* const> group) {
+  bool is_written = false;
+  try {
+    WriteGroup(group, is_written);
+  } catch (const std::bad_alloc&) {
+    // Nothing behind the write needs memory. The text fits a string without any.
+    if (is_written) return;
+    for (Waiter* waiter : group) {
+      if (waiter->status) waiter->status = Error{ErrorCode::kExhausted, "no memory", ""};
+    }
+  }
+}
+
+void PersistentStore::WriteGroup(std::span<Waiter* const> group, bool& is_written) {
   WriteSet changes;
   AllTotals totals = totals_;
   Overlay overlay;
@@ -110,6 +133,7 @@ void PersistentStore::ApplyGroup(const std::vector<Waiter*>& group) {
     changes.Put(Family::kTotals, TotalsKey(table), EncodeTotals(table, Of(totals, table)));
   }
   const Status written = database_->Write(changes);
+  is_written = written.has_value();
   if (written) totals_ = totals;
   for (Waiter* waiter : group) {
     if (waiter->status && !written) waiter->status = written;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,8 @@ class PersistentStore final : public Store {
   using Overlay = std::map<EncodedKey, std::optional<DirectoryEntry>>;
 
   std::vector<Waiter*> TakeGroup();
-  void ApplyGroup(const std::vector<Waiter*>& group);
+  void ApplyGroup(std::span<Waiter* const> group);
+  void WriteGroup(std::span<Waiter* const> group, bool& is_written);
   Status Stage(const Waiter& waiter, AllTotals& totals, Overlay& overlay, WriteSet& changes) const;
   Result<std::optional<DirectoryEntry>> Listed(const EncodedKey& key, const Overlay& group) const;
   // The record as the database and its directory have it, at one moment when `snapshot` is given.

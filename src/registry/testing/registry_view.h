@@ -14,13 +14,14 @@
 
 namespace weir::testing {
 
-inline std::string ViewOf(const ContextView& view) {
+// Whether it is pinned, the registry says: a view says what was true when it was made.
+inline std::string ViewOf(const ContextView& view, bool pinned) {
   const ContextTerms terms = view.Terms();
   std::string text = terms.agent + "|" + terms.group + "|" + terms.role + "|" + terms.space.tokenizer_fingerprint + "|" +
                      terms.space.model + "|" + terms.space.lora + "|" + terms.space.salt;
   for (const int64_t number :
        {static_cast<int64_t>(terms.revision), terms.created_ms, terms.updated_ms, terms.expires_ms,
-        static_cast<int64_t>(terms.block_size), static_cast<int64_t>(terms.pinned), static_cast<int64_t>(terms.dense)}) {
+        static_cast<int64_t>(terms.block_size), static_cast<int64_t>(pinned), static_cast<int64_t>(terms.dense)}) {
     text += "|" + std::to_string(number);
   }
   for (const Segment& segment : view.Segments()) {
@@ -39,7 +40,7 @@ inline std::string ViewOf(Registry& registry) {
   for (const ContextSummary& line : registry.List()) {
     const auto held = registry.Get(line.terms.agent);
     EXPECT_TRUE(held) << held.error().ToString();
-    if (held) text += ViewOf(**held);
+    if (held) text += ViewOf(**held, line.terms.pinned);
   }
   for (const std::string& name : registry.WorkflowNames()) {
     const auto run = registry.GetWorkflow(name);

@@ -49,7 +49,7 @@ struct PoolStats {
   uint64_t load_failures = 0;
   uint64_t coalesced = 0;       // callers that were answered by somebody else's load
   uint64_t moved = 0;           // entries moved to empty an extent
-  uint64_t released_bytes = 0;  // returned to the system since the start
+  uint64_t released_bytes = 0;  // since the start: pages returned to the system, declared bytes of resources released
   uint64_t sink_failures = 0;   // exceptions thrown by the eviction sink
   uint64_t policy_switches = 0;
 

@@ -50,6 +50,9 @@ size_t ContextRecordBytes(const ContextParts& parts);
 // Writes exactly ContextRecordBytes(parts) bytes. REQUIRES: `out` has that size and is aligned to 8.
 void WriteContextRecord(const ContextParts& parts, std::span<std::byte> out);
 
+// REQUIRES: a record that ContextView::Check accepts; alignment does not matter.
+void SetPinnedFlag(std::span<std::byte> record, bool pinned);
+
 // Borrows the bytes.
 class ContextView {
  public:

@@ -185,6 +185,7 @@ class Registry final : public EvictionOrder {
   Result<Registered> Put(const ContextInput& input);
   // The context grows at its end by one segment.
   Result<Registered> Append(std::string_view agent, const AppendInput& input);
+  // A HeldContext taken before still says what it was.
   Status SetPinned(std::string_view agent, bool pinned);
   Status Remove(std::string_view agent);
   // Of one group in every space, or all. Number removed; an error leaves those that were not removed yet.
