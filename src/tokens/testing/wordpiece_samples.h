@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bpe_samples.h"
 #include "weir/codec/json.h"
 #include "weir/tokens/tokenizer.h"
 
@@ -86,5 +87,24 @@ struct WordPieceSample {
   Json post_processor;
   Json decoder = *Json::Parse(R"({"type":"WordPiece","prefix":"##","cleanup":true})");
 };
+
+// Every character of these texts as a word and as a piece that goes on.
+inline WordPieceSample SampleOf(const std::vector<std::string>& characters) {
+  WordPieceSample sample;
+  for (const std::string& character : characters) {
+    sample.AddWord(character);
+    sample.AddWord("##" + character);
+  }
+  return sample;
+}
+
+// The tokens' texts, one blank between them.
+inline std::string TokensOf(const Tokenizer& tokenizer, std::string_view text) {
+  std::string joined;
+  for (const TokenId id : EncodeText(tokenizer, text).ids) {
+    joined += (joined.empty() ? "" : " ") + *tokenizer.Decode(std::span(&id, 1));
+  }
+  return joined;
+}
 
 }  // namespace weir::testing
