@@ -108,6 +108,8 @@ class Core {
   Result<HeldContext> Get(std::string_view agent);
   // The record of this revision: in memory, or read back. not_found: it was replaced or removed meanwhile.
   Result<Pin> Hold(const AgentPtr& state);
+  // The visible revision with its record.
+  Result<std::pair<AgentPtr, Pin>> HoldNow(std::string_view agent);
   // Only when it is in memory.
   Pin HoldWarm(const AgentState& state) { return pool_->Get(state.pool_key); }
   // Reads a cold context back; false: it was in memory, or is not registered.
@@ -229,6 +231,8 @@ class Core {
                 SharedReport& report);
   // Figures of a result that follow from its exact part.
   static void Settle(const Query& query, SharedContext& result);
+  void AddUnrelated(const Query& query, std::span<const AgentPtr> agents, const FindSharedOptions& options,
+                    SharedReport& report);
   Status Finish(const Query& query, const FindSharedOptions& options, SharedReport& report);
 
   void Refuse(std::string_view agent, const Error& error);

@@ -73,9 +73,14 @@ Status Core::Compare(const Query& query, std::span<const AgentPtr> agents, const
     if (view) {
       sharing.Exact(view->tokens(), result);
     } else {
+      if (!match) query.space->blocks.Find(query.keys, match.emplace());
+      // Gone meanwhile: its number may be somebody else's already.
+      if (state->superseded.load(std::memory_order_acquire) != 0) {
+        --report.compared;
+        continue;
+      }
       result.cold = true;
       ++report.cold;
-      if (!match) query.space->blocks.Find(query.keys, match.emplace());
       const auto held = std::ranges::find(match->holders, state->holder, &HolderBlocks::holder);
       if (held != match->holders.end()) result.exact = {held->blocks * query.block_size, held->blocks};
     }
@@ -106,7 +111,12 @@ Status Core::Finish(const Query& query, const FindSharedOptions& options, Shared
   if (query.dense) {
     report.near_note = report.semantic_note = "dense by policy: exact results alone";
   } else {
-    if (!options.near || !options.moved) report.near_note = "not asked for";
+    if (!options.near) report.near_note = "not asked for";
+    if (options.near && !options.moved) report.near_note = "what is near is known only where moved spans are: ask for both";
+    const auto is_unknown = [](const SharedContext& result) { return !result.near_blocks && result.moved_tokens; };
+    if (report.near_note.empty() && std::ranges::any_of(report.results, is_unknown)) {
+      report.near_note = "some contexts are too long to compare block by block";
+    }
     if (options_.vector_dimensions == 0) {
       report.semantic_note = "disabled: there is no embedding model";
     } else if (query.vector.empty()) {
@@ -116,13 +126,34 @@ Status Core::Finish(const Query& query, const FindSharedOptions& options, Shared
   return {};
 }
 
+// Of agents that were asked for by name, those that nothing was found about.
+void Core::AddUnrelated(const Query& query, std::span<const AgentPtr> agents, const FindSharedOptions& options,
+                        SharedReport& report) {
+  std::set<std::string_view> listed;
+  for (const SharedContext& result : report.results) listed.insert(result.agent);
+  std::vector<SharedContext> unrelated;
+  for (const AgentPtr& state : agents) {
+    if (listed.contains(state->terms.agent) || !Sees(query, *state)) continue;
+    SharedContext result;
+    result.agent = state->terms.agent;
+    result.revision = state->terms.revision;
+    result.cold = state->indexed.load(std::memory_order_acquire) == nullptr;
+    const bool approximate = !result.cold && !query.dense && !state->terms.dense;
+    if (approximate && options.moved) result.moved_tokens = 0;
+    if (approximate && options.moved && options.near) result.near_blocks = 0;
+    unrelated.push_back(std::move(result));
+  }
+  report.results.insert(report.results.end(), std::make_move_iterator(unrelated.begin()),
+                        std::make_move_iterator(unrelated.end()));
+}
+
 Result<SharedReport> Core::FindShared(std::span<const std::string> agents, const std::optional<std::string>& target,
                                       const FindSharedOptions& options) {
   WEIR_TRY(Check(options));
   if (!target && agents.empty()) return InvalidArgument("nobody to compare", "name a target, or agents");
   const std::string& name = target ? *target : agents.front();
-  WEIR_ASSIGN(const AgentPtr state, Find(name));
-  WEIR_ASSIGN(const Pin pin, Hold(state));
+  WEIR_ASSIGN(const auto held, HoldNow(name));
+  const auto& [state, pin] = held;
   const ContextView view = pin.resource<Body>().view();
   Query query = QueryOf(*state->space, view.tokens(), view.vector());
   query.exclude = state->terms.agent;
@@ -151,6 +182,7 @@ Result<SharedReport> Core::FindShared(std::span<const std::string> agents, const
       std::unordered_set<HolderId> among;
       for (const AgentPtr& other : others) among.insert(other->holder);
       WEIR_TRY(Search(query, &among, options, report));
+      AddUnrelated(query, others, options, report);
       report.compared = static_cast<uint32_t>(others.size());
       report.cold = static_cast<uint32_t>(std::ranges::count_if(
           others, [](const AgentPtr& other) { return other->indexed.load(std::memory_order_acquire) == nullptr; }));

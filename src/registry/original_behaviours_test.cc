@@ -106,7 +106,7 @@ TEST_F(OriginalBehaviour, FindSimilarGivesSimilarityAndTheSharedPrefix) {
   ASSERT_EQ(report->results.size(), 1u) << "the threshold is 0.85";
   EXPECT_EQ(report->results[0].agent, "all of it");
   EXPECT_FLOAT_EQ(report->results[0].similarity, 1);
-  EXPECT_EQ(report->results[0].shared_prefix.tokens, 320u);
+  EXPECT_EQ(report->results[0].shared_prefix.value().tokens, 320u);
   EXPECT_EQ(registry().FindSimilar(text, {.threshold = 0.5f})->results.size(), 2u);
   EXPECT_EQ(registry().FindSimilar(text, {.k = 1, .threshold = 0.5f})->results.size(), 1u);
 }

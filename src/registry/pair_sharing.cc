@@ -6,6 +6,12 @@
 #include <utility>
 
 namespace weir::registry {
+namespace {
+
+// Hashes compared one by one for a pair: two contexts of 128,000 tokens. Beyond it near is unknown.
+constexpr size_t kComparisonsMax = size_t{1} << 26;
+
+}  // namespace
 
 void PairSharing::Exact(std::span<const TokenId> other, SharedContext& result) const {
   const auto [own, its] = std::ranges::mismatch(target_, other);
@@ -82,6 +88,7 @@ void PairSharing::Near(std::span<const TokenId> other, const FindSharedOptions& 
   std::fill_n(covered_.begin(), result.exact.tokens, char{1});
   for (const MovedSpan& span : result.moved) std::fill_n(covered_.begin() + span.target_token, span.tokens, char{1});
 
+  const bool comparable = hashes_.size() * (other.size() / block_size_) <= kComparisonsMax;
   uint32_t count = 0;
   for (uint32_t block = result.exact.blocks; block < hashes_.size(); ++block) {
     const auto first = covered_.begin() + size_t{block} * block_size_;
@@ -91,6 +98,9 @@ void PairSharing::Near(std::span<const TokenId> other, const FindSharedOptions& 
       const NearBlock* const nearest = known->Find(owner, block);
       if (nearest == nullptr) continue;
       best = *nearest;
+    } else if (!comparable) {
+      result.near.clear();
+      return;  // near_blocks stays unknown
     } else {
       if (other_hashes_.empty()) HashOther(other);
       best = Nearest(other, block);

@@ -286,17 +286,20 @@ Result<Pin> Core::Hold(const AgentPtr& state) {
   return NotFound(fmt::format("agent '{}' was replaced or removed meanwhile", state->terms.agent));
 }
 
-Result<HeldContext> Core::Get(std::string_view agent) {
-  // A replacement may come between; the third try finds a revision that stayed.
+Result<std::pair<AgentPtr, Pin>> Core::HoldNow(std::string_view agent) {
+  // A replacement may come between; one of a few tries finds a revision that stayed.
   for (int tries = 0;; ++tries) {
-    WEIR_ASSIGN(const AgentPtr state, Find(agent));
+    WEIR_ASSIGN(AgentPtr state, Find(agent));
     Result<Pin> pin = Hold(state);
-    if (pin) {
-      const ContextView view = pin->resource<Body>().view();
-      return HeldContext(*std::move(pin), view);
-    }
-    if (pin.error().code != ErrorCode::kNotFound || tries == 2) return pin.error();
+    if (pin) return std::pair(std::move(state), *std::move(pin));
+    if (pin.error().code != ErrorCode::kNotFound || tries == 4) return pin.error();
   }
+}
+
+Result<HeldContext> Core::Get(std::string_view agent) {
+  WEIR_ASSIGN(auto held, HoldNow(agent));
+  const ContextView view = held.second.resource<Body>().view();
+  return HeldContext(std::move(held.second), view);
 }
 
 Result<bool> Core::Prefetch(std::string_view agent) {

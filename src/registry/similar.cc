@@ -74,6 +74,18 @@ bool Comes(const SimilarContext& a, const SimilarContext& b) {
   return a.similarity != b.similarity ? a.similarity > b.similarity : a.agent < b.agent;
 }
 
+// Of two revisions of one agent, which are both seen while one takes the other's place, the later one.
+void PutInOrder(const SimilarOptions& options, SimilarReport& report) {
+  std::vector<SimilarContext>& results = report.results;
+  std::ranges::sort(results, [](const SimilarContext& a, const SimilarContext& b) {
+    return a.agent != b.agent ? a.agent < b.agent : a.revision > b.revision;
+  });
+  const auto repeated = std::ranges::unique(results, {}, &SimilarContext::agent);
+  results.erase(repeated.begin(), repeated.end());
+  std::ranges::sort(results, Comes);
+  if (results.size() > options.k) results.resize(options.k);
+}
+
 }  // namespace
 
 float Cosine(std::span<const float> a, std::span<const float> b) {
@@ -121,15 +133,10 @@ Result<SimilarReport> Core::FindSimilar(std::span<const TokenId> tokens, const S
     if (state == nullptr || !Sees(query, *state) || state->terms.dense) continue;
     const auto prefix = prefixes.find(holder);
     const uint32_t prefix_blocks = prefix == prefixes.end() ? 0 : prefix->second;
-    report.results.push_back({state->terms.agent,
-                              state->terms.revision,
-                              similarity,
-                              count.equal,
-                              count.near,
-                              {prefix_blocks * options_.block_size, prefix_blocks}});
+    report.results.push_back({state->terms.agent, state->terms.revision, similarity, count.equal, count.near,
+                              ExactPrefix{prefix_blocks * options_.block_size, prefix_blocks}});
   }
-  std::ranges::sort(report.results, Comes);
-  if (report.results.size() > options.k) report.results.resize(options.k);
+  PutInOrder(options, report);
   const uint32_t contexts = space->contexts.load(std::memory_order_relaxed);
   report.cold = contexts - std::min(contexts, space->spans.documents());
   if (like.more_owners) report.note = "text that very many contexts hold: some of them may be missing, and counts too low";
@@ -170,12 +177,12 @@ Result<SimilarReport> Core::FindSimilarVector(std::span<const float> vector, con
     for (const VectorHit& hit : found.hits) {
       const AgentPtr state = directory_.FindHolder(hit.owner);
       if (state == nullptr || !Sees(query, *state) || state->terms.dense) continue;
-      report.results.push_back({state->terms.agent, state->terms.revision, hit.similarity, std::nullopt, std::nullopt, {}});
+      report.results.push_back(
+          {state->terms.agent, state->terms.revision, hit.similarity, std::nullopt, std::nullopt, std::nullopt});
     }
     if (report.results.size() >= options.k || found.hits.size() < nearest.k || nearest.k == 65'536) break;
   }
-  std::ranges::sort(report.results, Comes);
-  if (report.results.size() > options.k) report.results.resize(options.k);
+  PutInOrder(options, report);
   return report;
 }
 

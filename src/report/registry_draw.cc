@@ -103,7 +103,8 @@ std::string DrawSimilarReport(const SimilarReport& report, const TextStyle& styl
                  {"exact prefix", Align::kRight}});
     for (const SimilarContext& result : report.results) {
       table.AddRow({Visible(result.agent), fmt::format("{:.2f}", result.similarity), OrDash(result.equal_blocks),
-                    OrDash(result.near_blocks), Counted(result.shared_prefix.tokens, "token")});
+                    OrDash(result.near_blocks),
+                    result.shared_prefix ? Counted(result.shared_prefix->tokens, "token") : "-"});
     }
     out += table.Draw(style);
   }

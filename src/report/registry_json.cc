@@ -120,7 +120,7 @@ Json SimilarReportJson(const SimilarReport& report) {
                                 {"similarity", ShortJson(result.similarity)},
                                 {"equal_blocks", OrNull(result.equal_blocks)},
                                 {"near_blocks", OrNull(result.near_blocks)},
-                                {"exact", ExactJson(result.shared_prefix)}});
+                                {"exact", result.shared_prefix ? Json(ExactJson(*result.shared_prefix)) : Json()}});
   }
   return Json::Object{{"results", std::move(results)},
                       {"by_vector", report.by_vector},

@@ -114,9 +114,9 @@ struct SimilarContext {
   // Of text or tokens: the share of the query's full blocks that the agent has exactly or nearly, anywhere: containment in
   // the sense of Broder, "On the resemblance and containment of documents", 1997, over blocks. Of a vector: the cosine.
   float similarity = 0;
-  std::optional<uint32_t> equal_blocks;  // blocks of the query with the same tokens there, wherever they stand
-  std::optional<uint32_t> near_blocks;   // others within the radius
-  ExactPrefix shared_prefix;
+  std::optional<uint32_t> equal_blocks;      // blocks of the query with the same tokens there, wherever they stand
+  std::optional<uint32_t> near_blocks;       // others within the radius
+  std::optional<ExactPrefix> shared_prefix;  // null by vector
 };
 
 struct SimilarReport {

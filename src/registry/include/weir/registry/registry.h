@@ -132,7 +132,7 @@ struct FindSharedOptions {
   bool moved = true;
   bool near = true;
   bool semantic = true;
-  bool reload_cold = false;    // read cold contexts back instead of leaving moved and near null
+  bool reload_cold = false;    // of agents that are named: read cold ones back instead of leaving moved and near null
   uint32_t results_max = 100;  // 1 to 100,000
   uint32_t spans_max = 64;     // listed per result; the counts are whole
   uint32_t near_max = 64;      // ditto
