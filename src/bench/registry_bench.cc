@@ -270,8 +270,12 @@ Status MeasureAgents(const SharedTokenizer& tokenizer, uint64_t agents, const Be
     WEIR_TRY(AskShared(asked, rows));
     WEIR_TRY(AskPrompts(asked, rows));
   }
+  const auto closing = std::chrono::steady_clock::now();
   opened = BenchRegistry();
+  rows.Add("close", SecondsSince(closing), "s");
+  const double cpu = ProcessCpuSeconds();
   WEIR_ASSIGN(opened, BenchRegistry::Open(tokenizer, folder.path()));
+  rows.Add("restart_cpu", ProcessCpuSeconds() - cpu, "s");
   const RegistryStats restored = opened.registry->stats();
   rows.Add("restart", opened.open_s, "s",
            {{"restored", Json(restored.restored)}, {"open_store_s", Json(opened.open_store_s)}});

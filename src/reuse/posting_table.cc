@@ -147,7 +147,8 @@ void PostingTable::RemoveDocument(uint32_t hash, uint32_t document) noexcept {
   const uint64_t value = slot->value.load(std::memory_order_relaxed);
   const Places places = PlacesOf(value);
   size_t begin = 0;
-  while (begin < places.size() && places[begin].document != document) begin = places.EndOfDocument(begin);
+  // Place by place: most documents have one, and looking for the end of each would cost more than it skips.
+  while (begin < places.size() && places[begin].document != document) ++begin;
   if (begin == places.size()) return;
   const size_t end = places.EndOfDocument(begin);
   postings_ -= end - begin;

@@ -60,9 +60,6 @@ inline ModelSharing ShareOf(const std::vector<TokenId>& target, const std::vecto
   ModelSharing sharing;
   sharing.moved = Naive(target, other, 32, false);
   sharing.exact_tokens = sharing.moved.prefix;
-  // What lies in the exact prefix of the target can be reused as it is, and is not told again.
-  std::erase_if(sharing.moved.spans,
-                [&](const CommonSpan& span) { return span.a_begin + span.length <= sharing.exact_tokens; });
   sharing.exact_blocks = sharing.exact_tokens / kModelBlock;
   // What lies inside the exact prefix is not also moved.
   std::erase_if(sharing.moved.spans, [&](const CommonSpan& s) { return s.a_begin + s.length <= sharing.exact_tokens; });
