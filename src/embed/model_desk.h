@@ -1,0 +1,100 @@
+#pragma once
+// ModelDesk: one model, the texts that wait for it, and the thread that hands them over in batches. Internal to `embed`.
+//
+// Thread-safe. The model is loaded by the first text that is missing and stays until Unload().
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "weir/base/result.h"
+#include "weir/codec/sha256.h"
+#include "weir/embed/embed_cache.h"
+#include "weir/pool/pool_key.h"
+
+namespace weir::embed {
+
+// A text that is being embedded, and everybody who waits for it. Guarded by the cache's flight lock until `done`.
+struct Flight {
+  Status status{};
+  std::vector<float> vector{};
+  bool done = false;
+};
+
+struct MissingText {
+  PoolKey key;
+  std::vector<TokenId> ids;
+  EmbedOptions options;
+  std::shared_ptr<Flight> flight;
+};
+
+struct DeskOptions {
+  uint32_t batch_texts_max = 256;
+  Duration batch_wait{0};
+};
+
+class ModelDesk {
+ public:
+  // Called on the desk's thread with a batch and what became of each of its texts; outside the desk's locks.
+  using Landing = std::function<void(std::span<MissingText> batch, const Embeddings& embeddings, const Status& all)>;
+
+  ModelDesk(EmbedModel model, const DeskOptions& options, Landing landing);
+  ModelDesk(const ModelDesk&) = delete;
+  ModelDesk& operator=(const ModelDesk&) = delete;
+  ~ModelDesk();
+
+  const EmbedModel& model() const { return model_; }
+  // invalid_argument: the model lacks it. 0 becomes the whole.
+  Result<uint32_t> DimensionsFor(uint32_t asked) const;
+  // The text as the model gets it.
+  std::string_view PrefixFor(EmbedInput input) const;
+  // The state of a key's hash before the text.
+  Sha256Stream KeyStart(uint32_t dimensions, EmbedInput input, bool truncate) const;
+
+  // unavailable: no thread can be had.
+  Status Submit(std::vector<MissingText> texts);
+  Status Load();
+  void Unload();
+  EmbedModelState state() const;
+
+  uint64_t batches() const { return batches_.load(std::memory_order_relaxed); }
+  uint64_t loads() const { return loads_.load(std::memory_order_relaxed); }
+  uint64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+
+  std::unique_ptr<Encoder> TakeEncoder();
+  void GiveBack(std::unique_ptr<Encoder> encoder);
+
+ private:
+  void Run();
+  std::vector<MissingText> NextBatch();
+  void Serve(std::span<MissingText> batch);
+  Status LoadLocked();
+
+  const EmbedModel model_;
+  const DeskOptions options_;
+  const Landing landing_;
+  std::atomic<uint64_t> batches_{0}, loads_{0}, waiting_{0};
+
+  mutable std::mutex embedder_mutex_;
+  std::unique_ptr<Embedder> embedder_;  // guarded by embedder_mutex_
+
+  std::mutex queue_mutex_;
+  std::condition_variable queued_;
+  std::deque<MissingText> queue_;  // guarded by queue_mutex_, as all below
+  bool stopping_ = false;
+  std::thread thread_;
+
+  std::mutex encoders_mutex_;
+  std::vector<std::unique_ptr<Encoder>> encoders_;  // guarded by encoders_mutex_
+};
+
+}  // namespace weir::embed
