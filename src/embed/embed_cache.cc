@@ -1,59 +1,11 @@
 #include "weir/embed/embed_cache.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <cmath>
-#include <condition_variable>
-#include <cstring>
-#include <mutex>
 #include <new>
-#include <shared_mutex>
-#include <unordered_map>
 #include <utility>
 
-#include "model_desk.h"
-#include "vector_record.h"
-#include "weir/codec/utf8.h"
+#include "cache_core.h"
 
 namespace weir {
-
-using embed::Flight;
-using embed::MissingText;
-using embed::ModelDesk;
-
-namespace {
-
-struct KeyHash {
-  size_t operator()(const PoolKey& key) const { return HashOf(key); }
-};
-
-PoolKey KeyOf(Sha256Stream hash, std::string_view text) {
-  hash.Update(text);
-  const Sha256Digest digest = hash.Finish();
-  PoolKey key;
-  std::memcpy(&key, digest.data(), sizeof(key));
-  return key;
-}
-
-StoreKey StoreKeyOf(const PoolKey& key) { return {key.high, key.low}; }
-
-// Names that differ in case or in the kind of dash are one.
-std::string Folded(std::string_view name) {
-  std::string folded(name);
-  for (char& c : folded) c = c == '_' ? '-' : (c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
-  return folded;
-}
-
-bool IsBlank(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; });
-}
-
-struct Counters {
-  std::atomic<uint64_t> calls{0}, texts{0}, hits{0}, stored{0}, computed{0}, coalesced{0}, failed{0}, not_kept{0};
-};
-
-}  // namespace
 
 std::string_view EmbedInputName(EmbedInput input) {
   switch (input) {
@@ -77,360 +29,14 @@ std::string_view EmbedSourceName(EmbedSource source) {
 
 Status EmbedCacheOptions::Validate() const {
   if (budget_bytes < (1u << 20)) return InvalidArgument("the budget for vectors is below 1 MiB");
-  if (text_bytes_max == 0 || text_bytes_max >= UINT32_MAX) return InvalidArgument("text_bytes_max is out of range", "1 byte to 4 GiB");
+  if (text_bytes_max == 0 || text_bytes_max >= UINT32_MAX)
+    return InvalidArgument("text_bytes_max is out of range", "1 byte to 4 GiB");
   if (texts_max == 0) return InvalidArgument("texts_max is 0");
-  if (batch_texts_max == 0 || batch_texts_max > 65'536) return InvalidArgument("batch_texts_max is out of range", "1 to 65,536");
-  if (batch_wait < Duration(0) || batch_wait > std::chrono::seconds(1)) return InvalidArgument("batch_wait is out of range", "0 to 1 s");
+  if (batch_texts_max == 0 || batch_texts_max > 65'536)
+    return InvalidArgument("batch_texts_max is out of range", "1 to 65,536");
+  if (batch_wait < Duration(0) || batch_wait > std::chrono::seconds(1))
+    return InvalidArgument("batch_wait is out of range", "0 to 1 s");
   return {};
-}
-
-class EmbedCache::Core {
- public:
-  explicit Core(EmbedCacheOptions options) : options_(std::move(options)) {}
-
-  Status Start() {
-    PoolOptions pool;
-    pool.name = "embeddings";
-    pool.budget_bytes = options_.budget_bytes;
-    pool.sizes = ValueSizes::kAlike;
-    pool.clock = options_.clock;
-    WEIR_ASSIGN(pool_, Pool::Create(std::move(pool)));
-    return {};
-  }
-
-  Status AddModel(EmbedModel model);
-  Result<std::shared_ptr<ModelDesk>> DeskOf(std::string_view model) const;
-  Result<EmbedAnswer> Embed(ModelDesk& desk, std::span<const std::string_view> texts, const EmbedCall& call);
-  Result<uint64_t> Clear(bool stored_too);
-  std::vector<EmbedModelState> Models() const;
-  EmbedStats stats() const;
-  Pool& pool() { return *pool_; }
-
- private:
-  // A text of a call that is not in memory.
-  struct Miss {
-    size_t item;
-    PoolKey key;
-    std::shared_ptr<Flight> flight{};
-    EmbedSource source = EmbedSource::kNone;
-  };
-
-  bool TakeFromPool(const PoolKey& key, std::span<float> out);
-  bool TakeFromStore(const PoolKey& key, std::span<float> out);
-  Result<std::vector<TokenId>> Tokenize(ModelDesk& desk, std::string_view text, EmbedInput input) const;
-  void Resolve(ModelDesk& desk, std::string_view text, const EmbedCall& call, Miss& miss, EmbedAnswer& answer,
-               std::vector<MissingText>& missing);
-  void Land(std::span<MissingText> batch, const Embeddings& embeddings, const Status& all);
-  void Keep(const PoolKey& key, std::span<const float> vector);
-  void CountItems(const EmbedAnswer& answer);
-
-  const EmbedCacheOptions options_;
-  std::unique_ptr<Pool> pool_;
-  Counters counters_;
-  std::atomic<uint64_t> waiting_bytes_{0};
-
-  std::mutex flights_mutex_;
-  std::condition_variable landed_;
-  std::unordered_map<PoolKey, std::shared_ptr<Flight>, KeyHash> flights_;  // guarded by flights_mutex_
-
-  mutable std::shared_mutex desks_mutex_;
-  std::unordered_map<std::string, std::shared_ptr<ModelDesk>> names_;  // folded; guarded by desks_mutex_, as below
-  std::vector<std::shared_ptr<ModelDesk>> desks_;                      // last: their threads end before the rest goes
-};
-
-Status EmbedCache::Core::AddModel(EmbedModel model) {
-  if (model.name.empty() || model.fingerprint.empty() || model.dimensions == 0 || model.tokenizer == nullptr || !model.load) {
-    return InvalidArgument("a model needs a name, a fingerprint, dimensions, a tokenizer and a way to load it");
-  }
-  std::vector<std::string> spellings = {Folded(model.name)};
-  for (const std::string& alias : model.aliases) spellings.push_back(Folded(alias));
-  const std::unique_lock lock(desks_mutex_);
-  for (const std::string& spelling : spellings) {
-    if (names_.contains(spelling)) {
-      return Error{ErrorCode::kAlreadyExists, fmt::format("a model is called '{}' already", spelling), ""};
-    }
-  }
-  auto desk = std::make_shared<ModelDesk>(
-      std::move(model), embed::DeskOptions{options_.batch_texts_max, options_.batch_wait},
-      [this](std::span<MissingText> batch, const Embeddings& embeddings, const Status& all) { Land(batch, embeddings, all); });
-  desks_.push_back(desk);
-  for (const std::string& spelling : spellings) names_.emplace(spelling, desk);
-  return {};
-}
-
-Result<std::shared_ptr<ModelDesk>> EmbedCache::Core::DeskOf(std::string_view model) const {
-  const std::shared_lock lock(desks_mutex_);
-  const auto found = names_.find(Folded(model));
-  if (found != names_.end()) return found->second;
-  std::string known;
-  for (const auto& desk : desks_) known += (known.empty() ? "" : ", ") + desk->model().name;
-  return NotFound(fmt::format("no model '{}'", model), known.empty() ? "no model is set up" : fmt::format("there are: {}", known));
-}
-
-bool EmbedCache::Core::TakeFromPool(const PoolKey& key, std::span<float> out) {
-  const Pin pin = pool_->Get(key);
-  if (!pin || pin.bytes().size() != out.size_bytes()) return false;
-  std::memcpy(out.data(), pin.bytes().data(), out.size_bytes());
-  return true;
-}
-
-bool EmbedCache::Core::TakeFromStore(const PoolKey& key, std::span<float> out) {
-  if (options_.store == nullptr) return false;
-  const auto bytes = options_.store->Get(StoreTable::kEmbedding, StoreKeyOf(key));
-  if (!bytes || !*bytes || !embed::ReadVector(**bytes, out)) return false;
-  Keep(key, out);
-  return true;
-}
-
-void EmbedCache::Core::Keep(const PoolKey& key, std::span<const float> vector) {
-  // A vector that finds no room is embedded again when it is wanted again; the pool counts it.
-  static_cast<void>(pool_->Insert(key, std::as_bytes(vector)));
-}
-
-Result<std::vector<TokenId>> EmbedCache::Core::Tokenize(ModelDesk& desk, std::string_view text, EmbedInput input) const {
-  if (text.empty() || IsBlank(text)) return InvalidArgument("an empty text", "leave it out, or give it words");
-  if (text.size() > options_.text_bytes_max) {
-    return InvalidArgument(fmt::format("a text of {} bytes, more than {}", text.size(), options_.text_bytes_max), "divide it");
-  }
-  if (const auto fault = FindInvalidUtf8(text)) {
-    return InvalidArgument(fmt::format("text is not UTF-8 at byte {}", *fault), "convert it to UTF-8");
-  }
-  std::unique_ptr<Encoder> encoder = desk.TakeEncoder();
-  Encoding encoding;
-  const std::string_view prefix = desk.PrefixFor(input);
-  if (prefix.empty()) {
-    WEIR_TRY(encoder->Encode(text, {.add_special_tokens = true}, encoding));
-  } else {
-    WEIR_TRY(encoder->Encode(std::string(prefix).append(text), {.add_special_tokens = true}, encoding));
-  }
-  desk.GiveBack(std::move(encoder));
-  return std::move(encoding.ids);
-}
-
-// Finds a missing text in the store, or somebody who is having it embedded, or makes it one that is to be embedded.
-void EmbedCache::Core::Resolve(ModelDesk& desk, std::string_view text, const EmbedCall& call, Miss& miss, EmbedAnswer& answer,
-                               std::vector<MissingText>& missing) {
-  const std::span<float> row(answer.vectors.data() + miss.item * answer.dimensions, answer.dimensions);
-  {
-    const std::lock_guard lock(flights_mutex_);
-    const auto flying = flights_.find(miss.key);
-    if (flying != flights_.end()) {
-      miss.flight = flying->second;
-      miss.source = EmbedSource::kCoalesced;
-      return;
-    }
-  }
-  if (TakeFromStore(miss.key, row)) {
-    miss.source = EmbedSource::kStored;
-    return;
-  }
-  Result<std::vector<TokenId>> ids = Tokenize(desk, text, call.input);
-  if (!ids) {
-    answer.items[miss.item].status = ids.error();
-    return;
-  }
-  const uint64_t bytes = ids->size() * sizeof(TokenId);
-  auto flight = std::make_shared<Flight>();
-  const std::lock_guard lock(flights_mutex_);
-  const auto flying = flights_.find(miss.key);
-  if (flying != flights_.end()) {
-    miss.flight = flying->second;
-    miss.source = EmbedSource::kCoalesced;
-    return;
-  }
-  // It may have landed since it was looked for.
-  if (TakeFromPool(miss.key, row)) {
-    miss.source = EmbedSource::kHit;
-    return;
-  }
-  if (waiting_bytes_.load(std::memory_order_relaxed) + bytes > options_.waiting_bytes_max) {
-    answer.items[miss.item].status = Exhausted("too many texts wait for the model already", "send them again later, or fewer at once");
-    return;
-  }
-  missing.push_back({miss.key, *std::move(ids), {answer.dimensions, call.truncate}, flight});
-  try {
-    flights_.emplace(miss.key, flight);
-  } catch (...) {
-    missing.pop_back();
-    throw;
-  }
-  waiting_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  miss.flight = std::move(flight);
-  miss.source = EmbedSource::kComputed;
-}
-
-void EmbedCache::Core::Land(std::span<MissingText> batch, const Embeddings& embeddings, const Status& all) {
-  StoreBatch kept;
-  uint64_t keepable = 0;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    MissingText& text = batch[i];
-    Status status = all ? embeddings.items[i] : all;
-    std::span<const float> vector;
-    if (status) {
-      vector = embeddings.vector(i);
-      if (vector.size() != text.options.dimensions) {
-        status = Error{ErrorCode::kInternal, fmt::format("a vector of {} dimensions, not {}", vector.size(), text.options.dimensions), ""};
-      } else if (!std::ranges::all_of(vector, [](float value) { return std::isfinite(value); })) {
-        status = Error{ErrorCode::kInternal, "the model made a number that is none", ""};
-      }
-    }
-    if (status) {
-      Keep(text.key, vector);
-      if (options_.store != nullptr) {
-        ++keepable;
-        try {
-          kept.Put(StoreTable::kEmbedding, StoreKeyOf(text.key), embed::WriteVector(vector, options_.stored_as));
-        } catch (const std::bad_alloc&) {
-          counters_.not_kept.fetch_add(1, std::memory_order_relaxed);
-          --keepable;
-        }
-      }
-    }
-    const std::lock_guard lock(flights_mutex_);
-    Flight& flight = *text.flight;
-    try {
-      if (status) flight.vector.assign(vector.begin(), vector.end());
-    } catch (const std::bad_alloc&) {
-      status = Exhausted("not enough memory for a vector");
-    }
-    flight.status = std::move(status);
-    flight.done = true;
-    flights_.erase(text.key);
-    waiting_bytes_.fetch_sub(text.ids.size() * sizeof(TokenId), std::memory_order_relaxed);
-  }
-  landed_.notify_all();
-  if (keepable > 0 && !options_.store->Apply(kept)) counters_.not_kept.fetch_add(keepable, std::memory_order_relaxed);
-}
-
-Result<EmbedAnswer> EmbedCache::Core::Embed(ModelDesk& desk, std::span<const std::string_view> texts, const EmbedCall& call) {
-  if (texts.size() > options_.texts_max) {
-    return InvalidArgument(fmt::format("{} texts, more than {}", texts.size(), options_.texts_max), "send them in several calls");
-  }
-  EmbedAnswer answer;
-  WEIR_ASSIGN(answer.dimensions, desk.DimensionsFor(call.dimensions));
-  answer.vectors.resize(texts.size() * answer.dimensions);
-  answer.items.resize(texts.size());
-  counters_.calls.fetch_add(1, std::memory_order_relaxed);
-
-  const Sha256Stream start = desk.KeyStart(answer.dimensions, call.input, call.truncate);
-  const auto row_of = [&](size_t item) {
-    return std::span<float>(answer.vectors.data() + item * answer.dimensions, answer.dimensions);
-  };
-  std::vector<Miss> misses;
-  std::unordered_map<PoolKey, size_t, KeyHash> first_of;  // place in `misses`
-  std::vector<std::pair<size_t, size_t>> repeated;        // item, place in `misses`
-  for (size_t item = 0; item < texts.size(); ++item) {
-    const PoolKey key = KeyOf(start, texts[item]);
-    if (TakeFromPool(key, row_of(item))) {
-      answer.items[item].source = EmbedSource::kHit;
-      continue;
-    }
-    const auto [place, is_new] = first_of.try_emplace(key, misses.size());
-    if (is_new) {
-      misses.push_back({item, key});
-    } else {
-      repeated.emplace_back(item, place->second);
-    }
-  }
-  if (misses.empty()) return CountItems(answer), answer;
-
-  std::vector<MissingText> missing;
-  std::optional<Error> interrupted;
-  try {
-    missing.reserve(misses.size());
-    for (Miss& miss : misses) Resolve(desk, texts[miss.item], call, miss, answer, missing);
-  } catch (const std::bad_alloc&) {
-    interrupted = Exhausted("not enough memory for the texts of a call", "send fewer at once");
-  }
-  // What was entered as a flight must fly: others may wait for it.
-  if (!missing.empty()) {
-    std::vector<MissingText> entered;
-    std::swap(entered, missing);
-    if (Status submitted = desk.Submit(std::move(entered)); !submitted) Land(entered, {}, submitted);
-  }
-  if (interrupted) return *std::move(interrupted);
-  {
-    std::unique_lock lock(flights_mutex_);
-    for (const Miss& miss : misses) {
-      if (miss.flight != nullptr) landed_.wait(lock, [&] { return miss.flight->done; });
-    }
-  }
-  for (Miss& miss : misses) {
-    EmbedItem& item = answer.items[miss.item];
-    if (miss.flight != nullptr) {
-      item.status = miss.flight->status;
-      if (item.status) std::ranges::copy(miss.flight->vector, row_of(miss.item).begin());
-    }
-    item.source = item.status ? miss.source : EmbedSource::kNone;
-  }
-  for (const auto& [item, place] : repeated) {
-    const size_t first = misses[place].item;
-    answer.items[item].status = answer.items[first].status;
-    if (!answer.items[item].status) continue;
-    answer.items[item].source = EmbedSource::kCoalesced;
-    std::ranges::copy(row_of(first), row_of(item).begin());
-  }
-  return CountItems(answer), answer;
-}
-
-void EmbedCache::Core::CountItems(const EmbedAnswer& answer) {
-  uint64_t counts[5] = {};
-  for (const EmbedItem& item : answer.items) ++counts[static_cast<size_t>(item.source)];
-  counters_.texts.fetch_add(answer.items.size(), std::memory_order_relaxed);
-  counters_.failed.fetch_add(counts[static_cast<size_t>(EmbedSource::kNone)], std::memory_order_relaxed);
-  counters_.hits.fetch_add(counts[static_cast<size_t>(EmbedSource::kHit)], std::memory_order_relaxed);
-  counters_.stored.fetch_add(counts[static_cast<size_t>(EmbedSource::kStored)], std::memory_order_relaxed);
-  counters_.computed.fetch_add(counts[static_cast<size_t>(EmbedSource::kComputed)], std::memory_order_relaxed);
-  counters_.coalesced.fetch_add(counts[static_cast<size_t>(EmbedSource::kCoalesced)], std::memory_order_relaxed);
-}
-
-Result<uint64_t> EmbedCache::Core::Clear(bool stored_too) {
-  const uint64_t entries = pool_->Clear();
-  if (!stored_too || options_.store == nullptr) return entries;
-  StoreBatch batch;
-  WEIR_TRY(options_.store->Scan(StoreTable::kEmbedding, [&](const StoreKey& key, std::string_view) -> Status {
-    batch.Erase(StoreTable::kEmbedding, key);
-    if (batch.size() < 4096) return {};
-    WEIR_TRY(options_.store->Apply(batch));
-    batch.Clear();
-    return {};
-  }));
-  WEIR_TRY(options_.store->Apply(batch));
-  return entries;
-}
-
-std::vector<EmbedModelState> EmbedCache::Core::Models() const {
-  std::vector<std::shared_ptr<ModelDesk>> desks;
-  {
-    const std::shared_lock lock(desks_mutex_);
-    desks = desks_;
-  }
-  std::vector<EmbedModelState> states;
-  for (const auto& desk : desks) states.push_back(desk->state());
-  return states;
-}
-
-EmbedStats EmbedCache::Core::stats() const {
-  const auto read = [](const std::atomic<uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
-  EmbedStats stats;
-  stats.calls = read(counters_.calls);
-  stats.texts = read(counters_.texts);
-  stats.hits = read(counters_.hits);
-  stats.stored = read(counters_.stored);
-  stats.computed = read(counters_.computed);
-  stats.coalesced = read(counters_.coalesced);
-  stats.failed = read(counters_.failed);
-  stats.not_kept = read(counters_.not_kept);
-  {
-    const std::shared_lock lock(desks_mutex_);
-    for (const auto& desk : desks_) {
-      stats.batches += desk->batches();
-      stats.model_loads += desk->loads();
-      stats.waiting += desk->waiting();
-    }
-  }
-  stats.pool = pool_->Stats();
-  return stats;
 }
 
 namespace {
@@ -461,20 +67,21 @@ Status EmbedCache::AddModel(EmbedModel model) {
   return Contained([&] { return core_->AddModel(std::move(model)); });
 }
 
-Result<EmbedAnswer> EmbedCache::Embed(std::string_view model, std::span<const std::string_view> texts, const EmbedCall& call) {
+Result<EmbedAnswer> EmbedCache::Embed(std::string_view model, std::span<const std::string_view> texts,
+                                      const EmbedCall& call) {
   return Contained([&]() -> Result<EmbedAnswer> {
-    WEIR_ASSIGN(const std::shared_ptr<ModelDesk> desk, core_->DeskOf(model));
+    WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
     return core_->Embed(*desk, texts, call);
   });
 }
 
 Status EmbedCache::Load(std::string_view model) {
-  WEIR_ASSIGN(const std::shared_ptr<ModelDesk> desk, core_->DeskOf(model));
+  WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
   return desk->Load();
 }
 
 Status EmbedCache::Unload(std::string_view model) {
-  WEIR_ASSIGN(const std::shared_ptr<ModelDesk> desk, core_->DeskOf(model));
+  WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
   desk->Unload();
   return {};
 }
@@ -482,7 +89,7 @@ Status EmbedCache::Unload(std::string_view model) {
 std::vector<EmbedModelState> EmbedCache::Models() const { return core_->Models(); }
 
 Result<std::string> EmbedCache::Resolve(std::string_view model) const {
-  WEIR_ASSIGN(const std::shared_ptr<ModelDesk> desk, core_->DeskOf(model));
+  WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
   return desk->model().name;
 }
 

@@ -80,7 +80,8 @@ std::vector<MissingText> ModelDesk::NextBatch() {
   queued_.wait_for(lock, options_.batch_wait, [&] { return stopping_ || queue_.size() >= options_.batch_texts_max; });
   std::vector<MissingText> batch;
   const auto is_alike = [&](const MissingText& text) {
-    return text.options.dimensions == queue_.front().options.dimensions && text.options.truncate == queue_.front().options.truncate;
+    return text.options.dimensions == queue_.front().options.dimensions &&
+           text.options.truncate == queue_.front().options.truncate;
   };
   if (queue_.empty()) return batch;
   const auto end = std::find_if_not(queue_.begin(), queue_.end(), is_alike);
@@ -111,7 +112,8 @@ void ModelDesk::Serve(std::span<MissingText> batch) {
       all = embedder_->Embed(texts, batch.front().options, embeddings);
       batches_.fetch_add(1, std::memory_order_relaxed);
     }
-    if (all && (embeddings.items.size() != batch.size() || embeddings.vectors.size() != batch.size() * embeddings.dimensions)) {
+    if (all &&
+        (embeddings.items.size() != batch.size() || embeddings.vectors.size() != batch.size() * embeddings.dimensions)) {
       all = Error{ErrorCode::kInternal, fmt::format("model '{}' answered with another number of vectors", model_.name), ""};
     }
   } catch (const std::bad_alloc&) {

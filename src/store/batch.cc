@@ -9,6 +9,7 @@ std::string_view StoreTableName(StoreTable table) {
     case StoreTable::kContext: return "context";
     case StoreTable::kWorkflow: return "workflow";
     case StoreTable::kSetting: return "setting";
+    case StoreTable::kEmbedding: return "embedding";
   }
   return "unknown";
 }

@@ -37,11 +37,11 @@ std::string_view EmbedInputName(EmbedInput input);  // "plain", "query", "passag
 
 // A model as the cache knows it before it is loaded.
 struct EmbedModel {
-  std::string name;                        // canonical
-  std::vector<std::string> aliases{};      // other spellings
-  std::string fingerprint{};               // that the loaded embedder will have (weir/model/load_embedder.h)
-  uint32_t dimensions = 0;                 // of a whole vector
-  std::vector<uint32_t> matryoshka{};      // smaller sizes that may be asked for
+  std::string name;                    // canonical
+  std::vector<std::string> aliases{};  // other spellings
+  std::string fingerprint{};           // that the loaded embedder will have (weir/model/load_embedder.h)
+  uint32_t dimensions = 0;             // of a whole vector
+  std::vector<uint32_t> matryoshka{};  // smaller sizes that may be asked for
   std::string query_prefix{}, passage_prefix{};
   std::shared_ptr<const Tokenizer> tokenizer;
   // Runs when a text is missing, on the model's thread. An error reaches every text that waits; the next miss tries again.
@@ -56,8 +56,8 @@ struct EmbedCacheOptions {
   Store* store = nullptr;
   VectorPrecision stored_as = VectorPrecision::kF32;  // f16 halves the bytes on disk; a vector read back is then rounded
   uint64_t text_bytes_max = 8ull << 20;
-  uint32_t texts_max = 100'000;          // of one call
-  uint32_t batch_texts_max = 256;        // handed to the model at once
+  uint32_t texts_max = 100'000;               // of one call
+  uint32_t batch_texts_max = 256;             // handed to the model at once
   uint64_t waiting_bytes_max = 256ull << 20;  // of texts that wait for a model; beyond it calls are refused (exhausted)
   // How long a missing text may wait for others to share its batch, when the model is idle.
   Duration batch_wait = std::chrono::microseconds(500);
@@ -102,10 +102,10 @@ struct EmbedStats {
   uint64_t computed = 0;
   uint64_t coalesced = 0;
   uint64_t failed = 0;
-  uint64_t batches = 0;       // handed to a model
+  uint64_t batches = 0;  // handed to a model
   uint64_t model_loads = 0;
-  uint64_t not_kept = 0;      // vectors that the store did not take
-  uint64_t waiting = 0;       // texts that wait for a model now
+  uint64_t not_kept = 0;  // vectors that the store did not take
+  uint64_t waiting = 0;   // texts that wait for a model now
   PoolStats pool{};
 };
 

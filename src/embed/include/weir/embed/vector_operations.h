@@ -39,9 +39,9 @@ struct ClusterOptions {
   uint32_t size_min = 2;
 };
 struct Cluster {
-  std::vector<uint32_t> rows;      // ascending
-  uint32_t representative = 0;     // the row that is most like the others on average; of equals the first
-  float strength = 0;              // mean similarity of all its pairs
+  std::vector<uint32_t> rows;   // ascending
+  uint32_t representative = 0;  // the row that is most like the others on average; of equals the first
+  float strength = 0;           // mean similarity of all its pairs
 };
 // Connected components; the largest first, equals by their first row. The same rows give the same clusters.
 Result<std::vector<Cluster>> ClusterRows(const VectorRows& rows, const ClusterOptions& options = {});

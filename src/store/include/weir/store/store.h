@@ -32,9 +32,10 @@
 namespace weir {
 
 // The numbers stand on disk and are never given to another table.
-enum class StoreTable : uint8_t { kContext = 1, kWorkflow = 2, kSetting = 3 };
-inline constexpr std::array kStoreTables = {StoreTable::kContext, StoreTable::kWorkflow, StoreTable::kSetting};
-std::string_view StoreTableName(StoreTable table);  // "context", "workflow", "setting"
+enum class StoreTable : uint8_t { kContext = 1, kWorkflow = 2, kSetting = 3, kEmbedding = 4 };
+inline constexpr std::array kStoreTables = {StoreTable::kContext, StoreTable::kWorkflow, StoreTable::kSetting,
+                                       StoreTable::kEmbedding};
+std::string_view StoreTableName(StoreTable table);  // "context", "workflow", "setting", "embedding"
 
 // A hash of a longer name; the record itself holds the name. Ordered by `high`, then `low`.
 struct StoreKey {
