@@ -50,8 +50,9 @@ Sha256Stream ModelDesk::KeyStart(uint32_t dimensions, EmbedInput input, bool tru
   Sha256Stream hash;
   const std::string_view prefix = PrefixFor(input);
   // Every part says its length, so that no two differ only in where one ends.
-  hash.Update(fmt::format("weir vector 1 {}:{} {} {} {}:", model_.fingerprint.size(), model_.fingerprint, dimensions,
-                          truncate ? 1 : 0, prefix.size()));
+  const std::string& tokenizer = model_.tokenizer->fingerprint();
+  hash.Update(fmt::format("weir vector 1 {}:{} {}:{} {} {} {}:", model_.fingerprint.size(), model_.fingerprint,
+                          tokenizer.size(), tokenizer, dimensions, truncate ? 1 : 0, prefix.size()));
   hash.Update(prefix);
   return hash;
 }

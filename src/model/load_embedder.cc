@@ -128,6 +128,21 @@ Result<std::string> FileSha256(const std::filesystem::path& file) {
   return HexOf(Sha256(mapped.bytes()));
 }
 
+Result<ModelFileOutline> OutlineModelFile(const std::filesystem::path& file, std::optional<Pooling> pooling) {
+  WEIR_ASSIGN(const GgufSummary summary, ReadGgufSummary(file));
+  EmbedderOptions options;
+  options.pooling = pooling;
+  ModelFileOutline outline;
+  WEIR_ASSIGN(outline.pooling, ChoosePooling(summary, options, file.string()));
+  outline.architecture = summary.architecture;
+  outline.dimensions = summary.embedding;
+  outline.positions = summary.positions;
+  outline.bytes = summary.bytes;
+  WEIR_ASSIGN(outline.sha256, FileSha256(file));
+  outline.fingerprint = EmbedderFingerprint(outline.sha256, outline.pooling);
+  return outline;
+}
+
 Result<std::unique_ptr<Embedder>> LoadEmbedder(const std::filesystem::path& file, const EmbedderOptions& options) {
   WEIR_ASSIGN(const GgufSummary summary, ReadGgufSummary(file));
   WEIR_ASSIGN(const std::string sha256, FileSha256(file));

@@ -38,6 +38,19 @@ struct EmbedderOptions {
 // unsupported: not an embedding model, or an architecture that the library lacks; exhausted: memory refused.
 Result<std::unique_ptr<Embedder>> LoadEmbedder(const std::filesystem::path& file, const EmbedderOptions& options);
 
+// A model's file, known without loading it.
+struct ModelFileOutline {
+  std::string architecture;
+  uint32_t dimensions = 0;
+  Pooling pooling = Pooling::kMean;
+  uint32_t positions = 0;  // tokens that the model was trained for
+  uint64_t bytes = 0;
+  std::string sha256;       // lower-case hexadecimal
+  std::string fingerprint;  // that LoadEmbedder's result would have
+};
+// Reads the file once, in pieces. Errors as LoadEmbedder's; what only the library can find is found on loading.
+Result<ModelFileOutline> OutlineModelFile(const std::filesystem::path& file, std::optional<Pooling> pooling = std::nullopt);
+
 // The fingerprint that LoadEmbedder's result would have, from the file's SHA-256 (lower-case hexadecimal) and pooling.
 std::string EmbedderFingerprint(std::string_view file_sha256, Pooling pooling);
 
