@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "weir/base/file.h"
+#include "weir/base/log.h"
 #include "weir/codec/json.h"
 
 namespace weir {
@@ -156,6 +157,23 @@ RegistryOptions CompleteOptions(DataFolderOptions& options, const DataFolder& da
   return complete;
 }
 
+// A ledger that was changed is evidence and stays, under another name; contexts are not held up by it.
+Result<std::unique_ptr<Ledger>> OpenLedger(const LedgerOptions& options) {
+  Result<std::unique_ptr<Ledger>> opened = Ledger::Open(options);
+  if (opened || opened.error().code != ErrorCode::kCorrupt) return opened;
+  fs::path aside;
+  std::error_code failed;
+  for (int number = 1; aside.empty() || fs::exists(aside, failed); ++number) {
+    aside = options.path;
+    aside += fmt::format(".damaged-{}", number);
+  }
+  fs::rename(options.path, aside, failed);
+  if (failed) return opened;
+  Log(LogLevel::kWarning,
+      fmt::format("{}; it lies in {} now, and a new one begins", opened.error().ToString(), aside.string()));
+  return Ledger::Open(options);
+}
+
 }  // namespace
 
 fs::path DataFolderStore(const fs::path& folder) { return folder / "contexts"; }
@@ -217,7 +235,7 @@ Result<DataFolder> OpenDataFolder(DataFolderOptions options) {
     LedgerOptions ledger;
     ledger.path = DataFolderLedger(options.folder);
     if (!options.sync) ledger.sync = LedgerSync::kNone;
-    WEIR_ASSIGN(data.ledger, Ledger::Open(std::move(ledger)));
+    WEIR_ASSIGN(data.ledger, OpenLedger(ledger));
   }
   WEIR_ASSIGN(data.registry, Registry::Open(CompleteOptions(options, data)));
   return data;

@@ -10,6 +10,7 @@
 #include "byte_tokenizer.h"
 #include "registry_cases.h"
 #include "weir/base/file.h"
+#include "weir/ledger/verify.h"
 
 namespace weir {
 namespace {
@@ -62,6 +63,20 @@ TEST_F(DataFolderTest, KeepsContextsAcrossOpenings) {
   EXPECT_EQ(data->registry->List().size(), 2u);
   EXPECT_EQ(data->settings.tokenizer, "bytes");
   EXPECT_GE(data->ledger->stats().last_number, 2u);
+}
+
+TEST_F(DataFolderTest, ADamagedLedgerIsSetAsideAndKeepsNobodyOut) {
+  Fill();
+  const fs::path ledger = DataFolderLedger(folder_);
+  std::string text = *ReadFile(ledger);
+  text[text.size() - 10] ^= 1;
+  ASSERT_TRUE(WriteFileAtomically(ledger, text));
+  const Result<DataFolder> data = OpenDataFolder(Options());
+  ASSERT_TRUE(data) << data.error().ToString();
+  EXPECT_EQ(data->registry->List().size(), 2u);
+  EXPECT_EQ(*ReadFile(ledger.string() + ".damaged-1"), text);
+  ASSERT_TRUE(data->ledger->Flush());
+  EXPECT_TRUE(VerifyLedger(ledger)->clean());
 }
 
 TEST_F(DataFolderTest, ReadsBesideAWriter) {

@@ -6,7 +6,8 @@
 //                       vectors, and the format of the folder
 //   DIR/contexts/       the store
 //   DIR/embeddings/     vectors of texts, when there are any: a store of its own, that a registry does not open
-//   DIR/ledger.jsonl    decisions, with its rotated files beside it
+//   DIR/ledger.jsonl    decisions, with its rotated files beside it; one that was damaged is set aside as
+//                       ledger.jsonl.damaged-N, and a new one goes on
 //
 // One process changes a folder at a time, which the store's lock sees to; any number read beside it, each a state as of its
 // opening. Plain functions, from any thread.
