@@ -19,7 +19,8 @@ std::filesystem::path ModelFolder(const ModelEntry& entry, const std::filesystem
 
 // The converted file; made from the package's parts if it is not there (about a second), and then checked against the
 // table. not_found: the model was not fetched, or is not kept in that form; corrupt: the parts are not the package's.
-Result<std::filesystem::path> PrepareModelFile(const ModelEntry& entry, WeightType type, const std::filesystem::path& models);
+Result<std::filesystem::path> PrepareModelFile(const ModelEntry& entry, WeightType type,
+                                               const std::filesystem::path& models);
 
 // What the embedder of this form will have; no file is read. REQUIRES: entry.file(type).
 std::string FingerprintOf(const ModelEntry& entry, WeightType type);
