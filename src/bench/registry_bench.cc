@@ -2,8 +2,8 @@
 //
 // `N` agents (10,000 by default), everything on one CPU but for the readers beside a writer. `scale [MAX]`: what a question
 // costs among 1,000 to MAX agents (100,000 by default) whose contexts have 256 tokens, 128 of them shared, without a store.
-// `churn [CYCLES]`: contexts that come and go, and what stays behind. Over 400 lines because all cases ask the same questions
-// of the same fixture.
+// `churn [CYCLES]`: contexts that come and go, and what stays behind.
+// Over 400 lines because all cases ask the same questions of the same fixture.
 
 #include <fmt/format.h>
 
