@@ -299,6 +299,29 @@ void EmbedCache::Core::CountItems(const EmbedAnswer& answer) {
   counters_.coalesced.fetch_add(counts[static_cast<size_t>(EmbedSource::kCoalesced)], std::memory_order_relaxed);
 }
 
+Result<std::vector<EmbedKey>> EmbedCache::Core::KeysOf(ModelDesk& desk, std::span<const std::string_view> texts,
+                                                       const EmbedCall& call) const {
+  WEIR_ASSIGN(const uint32_t dimensions, desk.DimensionsFor(call.dimensions));
+  const Sha256Stream start = desk.KeyStart(dimensions, call.input, call.truncate);
+  std::vector<EmbedKey> keys;
+  keys.reserve(texts.size());
+  for (const std::string_view text : texts) keys.push_back(KeyOf(start, text));
+  return keys;
+}
+
+Result<EmbedFound> EmbedCache::Core::Find(ModelDesk& desk, std::span<const EmbedKey> keys, uint32_t dimensions) {
+  EmbedFound found;
+  WEIR_ASSIGN(found.dimensions, desk.DimensionsFor(dimensions));
+  found.vectors.resize(keys.size() * found.dimensions);
+  found.found.resize(keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const std::span<float> row(found.vectors.data() + i * found.dimensions, found.dimensions);
+    found.found[i] = TakeFromPool(keys[i], row) || TakeFromStore(keys[i], row);
+    if (!found.found[i]) std::ranges::fill(row, 0.0f);
+  }
+  return found;
+}
+
 Result<uint64_t> EmbedCache::Core::Clear(bool stored_too) {
   const uint64_t entries = pool_->Clear();
   if (!stored_too || options_.store == nullptr) return entries;

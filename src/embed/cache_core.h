@@ -43,6 +43,9 @@ class EmbedCache::Core {
   Status AddModel(EmbedModel model);
   Result<std::shared_ptr<embed::ModelDesk>> DeskOf(std::string_view model) const;
   Result<EmbedAnswer> Embed(embed::ModelDesk& desk, std::span<const std::string_view> texts, const EmbedCall& call);
+  Result<std::vector<EmbedKey>> KeysOf(embed::ModelDesk& desk, std::span<const std::string_view> texts,
+                                       const EmbedCall& call) const;
+  Result<EmbedFound> Find(embed::ModelDesk& desk, std::span<const EmbedKey> keys, uint32_t dimensions);
   Result<uint64_t> Clear(bool stored_too);
   std::vector<EmbedModelState> Models() const;
   EmbedStats stats() const;

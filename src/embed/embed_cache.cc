@@ -75,6 +75,21 @@ Result<EmbedAnswer> EmbedCache::Embed(std::string_view model, std::span<const st
   });
 }
 
+Result<std::vector<EmbedKey>> EmbedCache::KeysOf(std::string_view model, std::span<const std::string_view> texts,
+                                                 const EmbedCall& call) const {
+  return Contained([&]() -> Result<std::vector<EmbedKey>> {
+    WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
+    return core_->KeysOf(*desk, texts, call);
+  });
+}
+
+Result<EmbedFound> EmbedCache::Find(std::string_view model, std::span<const EmbedKey> keys, uint32_t dimensions) {
+  return Contained([&]() -> Result<EmbedFound> {
+    WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
+    return core_->Find(*desk, keys, dimensions);
+  });
+}
+
 Status EmbedCache::Load(std::string_view model) {
   WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
   return desk->Load();

@@ -82,6 +82,17 @@ enum class EmbedSource : uint8_t {
 };
 std::string_view EmbedSourceName(EmbedSource source);  // "none", "hit", "stored", "computed", "coalesced"
 
+// Names a vector: equal for equal texts, options and models.
+using EmbedKey = PoolKey;
+
+// Vectors that were there already; rows of the others are 0.
+struct EmbedFound {
+  uint32_t dimensions = 0;
+  std::vector<float> vectors;  // as many rows as keys
+  std::vector<bool> found;
+  std::span<const float> vector(size_t key) const { return {vectors.data() + key * dimensions, dimensions}; }
+};
+
 struct EmbedItem {
   Status status{};
   EmbedSource source = EmbedSource::kNone;
@@ -132,6 +143,13 @@ class EmbedCache {
   // invalid_argument (empty or only white space, not UTF-8 with the place, over-long with its tokens), or what the model
   // says; the others are not lost.
   Result<EmbedAnswer> Embed(std::string_view model, std::span<const std::string_view> texts, const EmbedCall& call = {});
+
+  // The keys under which Embed keeps these texts, whatever they hold. Errors as of Embed's whole.
+  Result<std::vector<EmbedKey>> KeysOf(std::string_view model, std::span<const std::string_view> texts,
+                                       const EmbedCall& call = {}) const;
+  // Looks in memory and in the store, and never loads the model; no counter moves. `dimensions` as in EmbedCall; a vector of
+  // another number of them is not found.
+  Result<EmbedFound> Find(std::string_view model, std::span<const EmbedKey> keys, uint32_t dimensions = 0);
 
   // Loads now, or frees the weights; vectors stay. Unload waits for the batch that runs.
   Status Load(std::string_view model);
