@@ -21,8 +21,8 @@ namespace {
 
 // Measured with all-MiniLM-L6-v2 (bench/peers/embed): fewer tokens starve the matrix kernels, more are lost to attention
 // across texts.
-constexpr uint32_t kTokensTarget = 256;
-constexpr uint32_t kTextsMax = 16;
+constexpr uint32_t kTokensTarget = 192;
+constexpr uint32_t kTextsMax = 8;
 constexpr uint32_t kThreadsMax = 256;
 
 uint32_t ProcessorsAllowed() {
