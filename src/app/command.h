@@ -38,6 +38,8 @@ std::span<const Command> Commands();
 // One per file command_<name>.cc.
 Command TokenizeCommand();
 Command HashCommand();
+Command EmbedCommand();
+Command ModelsCommand();
 Command ShareCommand();
 Command ExplainCommand();
 Command LayoutCommand();

@@ -37,9 +37,10 @@ std::string Folded(std::string_view name) {
   return folded;
 }
 
+// NUL as well: tokenizers drop it.
 bool IsBlank(std::string_view text) {
   return std::ranges::all_of(
-      text, [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; });
+      text, [](char c) { return c == '\0' || c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; });
 }
 
 }  // namespace

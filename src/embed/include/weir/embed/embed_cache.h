@@ -7,9 +7,8 @@
 // loads the model.
 //
 // The key of a vector is the SHA-256 of the model's fingerprint (its file and pooling), its tokenizer's, the number of
-// dimensions, the text that the model puts in front for that kind of input, and the exact text; its first 128 bits name
-// it. Two spellings of one
-// model, or two files with the same bytes, are one.
+// dimensions, the text that the model puts in front for that kind of input, and the exact text; its first 128 bits name it.
+// Two spellings of one model, or two files with the same bytes, are one.
 //
 // Threads: every method from any thread. Each loaded model has one thread that gathers batches; the model's own workers do
 // the work. Texts are in memory while they wait, and nowhere after: neither logs nor the store hold them.
