@@ -60,6 +60,7 @@ void KeepResult(const T& value) {
 Status BenchBlockKeys(const BenchOptions& options, const BenchSink& sink);
 Status BenchTokenize(const BenchOptions& options, const BenchSink& sink);
 Status BenchBlocks(const BenchOptions& options, const BenchSink& sink);
+Status BenchEmbed(const BenchOptions& options, const BenchSink& sink);
 Status BenchNear(const BenchOptions& options, const BenchSink& sink);
 Status BenchPool(const BenchOptions& options, const BenchSink& sink);
 Status BenchPoolHitRatio(const BenchOptions& options, const BenchSink& sink);
