@@ -45,6 +45,8 @@ Command ExplainCommand();
 Command LayoutCommand();
 Command ContextsCommand();
 Command DemoCommand();
+Command IndexCommand();
+Command SearchCommand();
 Command PoolsCommand();
 Command PressureCommand();
 Command TopCommand();

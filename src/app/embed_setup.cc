@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
 #include "tokenizer_choice.h"
 #include "weir/model/load_embedder.h"
 #include "weir/model/named_model.h"
-#include "weir/tokens/tokenizer.h"
 
 namespace weir {
 namespace {
@@ -27,7 +27,7 @@ Result<std::shared_ptr<const Tokenizer>> LoadTokenizerFile(Session& session, con
   return std::shared_ptr<const Tokenizer>(std::move(tokenizer));
 }
 
-Result<EmbedModel> NamedModel(Session& session, const ModelChoice& choice) {
+Result<EmbedModel> NamedModel(Session& session, const ModelChoice& choice, EmbedSetup& setup) {
   const ModelEntry& entry = *choice.entry;
   const std::filesystem::path models = ModelsFolder(session.environment());
   const std::filesystem::path tokenizer = ModelFolder(entry, models) / kModelTokenizerFile;
@@ -44,6 +44,7 @@ Result<EmbedModel> NamedModel(Session& session, const ModelChoice& choice) {
   model.matryoshka.assign(entry.matryoshka.begin(), entry.matryoshka.end());
   model.query_prefix = entry.query_prefix;
   model.passage_prefix = entry.passage_prefix;
+  setup.tokens_max = entry.tokens_max;
   WEIR_ASSIGN(model.tokenizer, LoadTokenizerFile(session, tokenizer));
   model.load = [&entry, weights = choice.weights, models] { return LoadNamedEmbedder(entry, weights, models); };
   return model;
@@ -62,7 +63,7 @@ Result<std::filesystem::path> TokenizerOf(Session& session, const ModelChoice& c
                                     "say where the model's tokenizer is: --tokenizer path/to/tokenizer.json"));
 }
 
-Result<EmbedModel> ModelFromFile(Session& session, const ModelChoice& choice, const EmbedFlags& flags) {
+Result<EmbedModel> ModelFromFile(Session& session, const ModelChoice& choice, const EmbedFlags& flags, EmbedSetup& setup) {
   EmbedModel model;
   model.name = choice.name();
   {
@@ -70,6 +71,7 @@ Result<EmbedModel> ModelFromFile(Session& session, const ModelChoice& choice, co
     WEIR_ASSIGN(const ModelFileOutline outline, OutlineModelFile(choice.file));
     model.fingerprint = outline.fingerprint;
     model.dimensions = outline.dimensions;
+    setup.tokens_max = std::min(outline.positions, EmbedderOptions::kTokensMaxDefault);
   }
   WEIR_ASSIGN(const std::filesystem::path tokenizer, TokenizerOf(session, choice, flags));
   WEIR_ASSIGN(model.tokenizer, LoadTokenizerFile(session, tokenizer));
@@ -144,18 +146,24 @@ Result<std::unique_ptr<Store>> OpenVectors(Session& session, const std::filesyst
 }
 
 Result<EmbedSetup> OpenEmbedding(Session& session, const EmbedFlags& flags) {
+  return OpenEmbedding(session, flags, session.settings().Text("data"));
+}
+
+Result<EmbedSetup> OpenEmbedding(Session& session, const EmbedFlags& flags, const std::filesystem::path& data) {
   WEIR_ASSIGN(const ModelChoice choice, ChooseModel(session, flags));
   EmbedSetup setup;
   WEIR_ASSIGN(EmbedModel model,
-              choice.entry != nullptr ? NamedModel(session, choice) : ModelFromFile(session, choice, flags));
+              choice.entry != nullptr ? NamedModel(session, choice, setup) : ModelFromFile(session, choice, flags, setup));
   setup.model = model.name;
   setup.fingerprint = model.fingerprint;
   setup.dimensions = model.dimensions;
-  if (const std::string& data = session.settings().Text("data"); !data.empty()) {
+  setup.tokenizer = model.tokenizer;
+  setup.passage_prefix = model.passage_prefix;
+  if (!data.empty()) {
     Result<std::unique_ptr<Store>> store = OpenVectors(session, data, VectorAccess::kReadWrite);
     if (!store && IsLocked(store.error())) {
       setup.is_borrowed = true;
-      session.Note(fmt::format("another process writes to {}: its vectors are used, new ones are not kept", data));
+      session.Note(fmt::format("another process writes to {}: its vectors are used, new ones are not kept", data.string()));
       store = OpenVectors(session, data, VectorAccess::kReadOnly);
     }
     if (!store) {

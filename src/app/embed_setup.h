@@ -12,6 +12,7 @@
 #include "weir/embed/embed_cache.h"
 #include "weir/model/model_table.h"
 #include "weir/store/store.h"
+#include "weir/tokens/tokenizer.h"
 
 namespace weir {
 
@@ -60,10 +61,15 @@ struct EmbedSetup {
   std::string model;  // its name in the cache
   std::string fingerprint;
   uint32_t dimensions = 0;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  uint32_t tokens_max = 0;  // of a text, special tokens included
+  std::string passage_prefix;
 };
 
 // The cache with the chosen model in it, over the data folder that the settings name. The weights are loaded when a text is
 // missing, not before. not_found with what to do when the model was not fetched.
 Result<EmbedSetup> OpenEmbedding(Session& session, const EmbedFlags& flags);
+// The same over this data folder; empty: none.
+Result<EmbedSetup> OpenEmbedding(Session& session, const EmbedFlags& flags, const std::filesystem::path& data);
 
 }  // namespace weir

@@ -51,7 +51,7 @@ std::span<const SettingDoc> SettingDocs() {
       {.key = "data",
        .environment = "WEIR_DATA",
        .value_name = "DIR",
-       .description = "Data folder of a registry; there is no usual one"},
+       .description = "Data folder of a registry, of vectors or of an index; only an index has a usual one"},
       {.key = "embedding_model",
        .environment = "WEIR_EMBEDDING_MODEL",
        .value_name = "M",
