@@ -1,5 +1,5 @@
-// Ignore rules and a path: the first line is the path, the rest the rules. Whatever they are, an answer comes, and rules that
-// are repeated give the same one.
+// Ignore rules and a path: the first line is the path, the rest the rules. Whatever they are, an answer comes, and rules
+// that are repeated give the same one.
 
 #include <algorithm>
 #include <optional>

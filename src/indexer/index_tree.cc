@@ -242,7 +242,8 @@ class Run {
 
   // What is in the index and not in the tree. Below a folder that could not be read, nothing is known to be gone.
   Status Forget(const WalkedTree& tree) {
-    for (const auto& [path, record] : records_) {
+    for (const auto& known : records_) {
+      const std::string& path = known.first;
       const auto at = std::ranges::lower_bound(tree.files, path, {}, &WalkedFile::path);
       if (at != tree.files.end() && at->path == path) continue;
       const bool unknown = std::ranges::any_of(report_.problems, [&](const FileProblem& problem) {
