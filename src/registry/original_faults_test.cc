@@ -205,8 +205,10 @@ TEST_F(OriginalFault, EveryWayInIsFoundByEveryQuestion) {
   Add(TextInput("appended", text.substr(0, 100)));
   ASSERT_TRUE(registry().Append("appended", {text.substr(100)}));
   Add(InputFromPrompts("prompts", "", text));
-  EXPECT_EQ(registry().Match(text)->results.size(), 5u);
-  for (const SharedContext& result : registry().Match(text)->results) EXPECT_EQ(result.exact.tokens, 300u) << result.agent;
+  const auto report = registry().Match(text);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->results.size(), 5u);
+  for (const SharedContext& result : report->results) EXPECT_EQ(result.exact.tokens, 300u) << result.agent;
   EXPECT_EQ(registry().FindSimilar(text)->results.size(), 5u);
   case_.Open();
   EXPECT_EQ(registry().Match(text)->results.size(), 5u);

@@ -337,3 +337,10 @@ uint64_t Database::DiskBytes() const {
 }
 
 }  // namespace weir::store
+
+#if defined(__SANITIZE_THREAD__)
+// The library is not built with the sanitizer, which therefore does not see its locks.
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:librocksdb.so\ncalled_from_lib:librocksdb.so\ndeadlock:librocksdb.so\n";
+}
+#endif
