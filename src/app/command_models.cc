@@ -249,7 +249,7 @@ CommandBody Declare(Flags& flags) {
                  false, ValueKind::kText, {"list", "info", "fetch", "load"});
   flags.Argument("NAME", options->name,
                  "A name of the list, or for info and load a GGUF file; otherwise the setting embedding_model", false,
-                 ValueKind::kFile);
+                 ValueKind::kModel);
   flags.Choice("--weights", options->weights, "TYPE", {"f32", "f16", "q8_0"},
                "fetch, load: the form of its weights; otherwise the setting embedding_weights");
   return [options](Session& session) { return Run(*options, session); };

@@ -3,6 +3,7 @@
 
 #include "manual.h"
 #include "weir/base/check.h"
+#include "weir/model/model_table.h"
 
 namespace weir {
 namespace {
@@ -19,6 +20,12 @@ std::string CommandNames() {
   return fmt::format("{}", fmt::join(names, " "));
 }
 
+std::string ModelNames() {
+  std::vector<std::string_view> names;
+  for (const ModelEntry& entry : ModelTable()) names.push_back(entry.name);
+  return fmt::format("{}", fmt::join(names, " "));
+}
+
 constexpr std::string_view kTokenizerFolder = "${WEIR_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weir}/tokenizers";
 
 // A bash command that offers values of this kind.
@@ -28,6 +35,7 @@ std::string BashValues(const FlagDoc& flag) {
   }
   switch (flag.kind) {
     case ValueKind::kTokenizer: return fmt::format("_weir_words \"$(ls \"{}\" 2>/dev/null)\" -f", kTokenizerFolder);
+    case ValueKind::kModel: return fmt::format("_weir_words '{}' -f", ModelNames());
     case ValueKind::kFile: return "_weir_words '' -f";
     case ValueKind::kFolder: return "_weir_words '' -d";
     case ValueKind::kNone:
@@ -43,7 +51,12 @@ std::string BashArguments(const std::vector<FlagDoc>& flags) {
   for (const FlagDoc& flag : flags) {
     if (!flag.positional()) continue;
     choices.insert(choices.end(), flag.choices.begin(), flag.choices.end());
-    if (flag.choices.empty()) values = BashValues(flag);
+    if (flag.kind == ValueKind::kModel) {
+      choices.push_back(ModelNames());
+      values = "_weir_words '' -f";
+    } else if (flag.choices.empty()) {
+      values = BashValues(flag);
+    }
   }
   if (choices.empty()) return values;
   const std::string words = fmt::format("_weir_words '{}'", fmt::join(choices, " "));
@@ -110,6 +123,8 @@ std::string ZshValues(const FlagDoc& flag) {
     case ValueKind::kTokenizer:
       return fmt::format(":{}:_alternative \"names:fetched:($(ls {} 2>/dev/null))\" \"files:file:_files\"", flag.value_name,
                          kTokenizerFolder);
+    case ValueKind::kModel:
+      return fmt::format(":{}:_alternative \"names:model:({})\" \"files:file:_files\"", flag.value_name, ModelNames());
     case ValueKind::kFile: return fmt::format(":{}:_files", flag.value_name);
     case ValueKind::kFolder: return fmt::format(":{}:_files -/", flag.value_name);
     case ValueKind::kText: return fmt::format(":{}: ", flag.value_name);
@@ -160,6 +175,8 @@ std::string FishScript() {
         line += fmt::format(" -a {}", Quoted(fmt::format("{}", fmt::join(flag.choices, " "))));
       } else if (flag.kind == ValueKind::kTokenizer) {
         line += " -F -a '(__weir_tokenizers)'";
+      } else if (flag.kind == ValueKind::kModel) {
+        line += fmt::format(" -F -a {}", Quoted(ModelNames()));
       } else if (flag.kind == ValueKind::kFile || flag.kind == ValueKind::kFolder) {
         line += " -F";
       } else if (flag.positional()) {

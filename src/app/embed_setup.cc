@@ -88,7 +88,7 @@ bool IsLocked(const Error& error) {
 void DeclareEmbedFlags(Flags& flags, EmbedFlags& target) {
   flags.Text("--model", target.model, "M",
              "A name that 'weir models list' shows, or a GGUF file; otherwise the setting embedding_model",
-             ValueKind::kFile);
+             ValueKind::kModel);
   flags.Choice("--weights", target.weights, "TYPE", {"f32", "f16", "q8_0"},
                "How the weights of a model by name are stored; otherwise the setting embedding_weights");
   flags.Text("--tokenizer", target.tokenizer, "F", "Of a GGUF file: its tokenizer; otherwise the tokenizer.json beside it",

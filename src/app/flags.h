@@ -20,7 +20,7 @@ class Option;
 namespace weir {
 
 // What a flag's value is, for completion.
-enum class ValueKind { kNone, kText, kFile, kFolder, kTokenizer };
+enum class ValueKind { kNone, kText, kFile, kFolder, kTokenizer, kModel };
 
 struct FlagDoc {
   std::vector<std::string> names{};  // "-h", "--help"; empty for a positional argument

@@ -76,6 +76,12 @@ class Completion(CommandTest):
         self.assertEqual(self.complete("weir", "contexts", "rem"), ["remove"])
         self.write("folder/x.txt", "x")
         self.assertEqual(self.complete("weir", "contexts", "list", "--data", "fol"), ["folder"])
+        self.assertEqual(self.complete("weir", "models", "fet"), ["fetch"])
+        self.assertEqual(self.complete("weir", "models", "info", "all-"), ["all-minilm-l6-v2"])
+        self.write("my.gguf", "")
+        self.assertEqual(self.complete("weir", "models", "info", "my"), ["my.gguf"])
+        self.assertEqual(self.complete("weir", "embed", "--model", "all-"), ["all-minilm-l6-v2"])
+        self.assertEqual(self.complete("weir", "embed", "--model", "my"), ["my.gguf"])
         self.write("some prompts/x.txt", "x")
         self.assertEqual(" ".join(self.complete("weir", "share", "some")), "some prompts")
 
