@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <unordered_map>
+#include <set>
 #include <utility>
 
 #include "file_record.h"
@@ -33,7 +33,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kChunksAtOnce = 512;        // handed to the cache together
+constexpr size_t kChunksAtOnce = 512;        // whose places are recorded together
+constexpr size_t kChunksOfCall = 128;        // handed to the cache at once; progress moves so often
 constexpr uint64_t kTextAtOnce = 16u << 20;  // bytes of files that wait for that
 constexpr size_t kBinaryBytes = 8 << 10;     // looked at for a NUL
 constexpr int64_t kRacyNs = 2'000'000'000;   // a file changed so lately may change again under the same time
@@ -131,7 +132,7 @@ class Run {
     if (file.bytes > options_.file_bytes_max) return ++report_.too_large, Drop(file.path), Status();
     const auto found = records_.find(file.path);
     FileRecord* const known = found != records_.end() && found->second.origin == origin_ ? &found->second : nullptr;
-    if (known != nullptr && known->bytes == file.bytes && known->changed_ns == file.changed_ns) {
+    if (known != nullptr && known->bytes == file.bytes && known->changed_ns != 0 && known->changed_ns == file.changed_ns) {
       WEIR_ASSIGN(const bool all_known, AllKnown(*known));
       if (all_known) return {};
     }
@@ -174,10 +175,9 @@ class Run {
     }
     const EmbedCall call{.input = EmbedInput::kPassage};
     WEIR_ASSIGN(const std::vector<EmbedKey> keys, cache_.KeysOf(model_.name, texts, call));
-    // A file may have more chunks than the cache takes at once.
     std::vector<EmbedItem> items;
-    for (size_t at = 0; at < texts.size(); at += kChunksAtOnce) {
-      const auto part = std::span(texts).subspan(at, std::min(kChunksAtOnce, texts.size() - at));
+    for (size_t at = 0; at < texts.size(); at += kChunksOfCall) {
+      const auto part = std::span(texts).subspan(at, std::min(kChunksOfCall, texts.size() - at));
       WEIR_ASSIGN(EmbedAnswer answer, cache_.Embed(model_.name, part, call));
       std::ranges::move(answer.items, std::back_inserter(items));
       chunks_done_ += part.size();
@@ -209,10 +209,11 @@ class Run {
       error.message = fmt::format("lines {} to {}: {}", chunk.first_line, chunk.last_line, error.message);
       return Fail(one.record.path, std::move(error));
     }
-    for (const EmbedItem& item : items) {
-      if (item.source == EmbedSource::kComputed) {
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (items[i].source == EmbedSource::kComputed) {
         ++report_.computed;
-      } else if (item.source == EmbedSource::kCoalesced) {
+        computed_.insert(keys[i]);
+      } else if (items[i].source == EmbedSource::kCoalesced || computed_.contains(keys[i])) {
         ++report_.coalesced;
       } else {
         ++report_.hits;
@@ -267,6 +268,7 @@ class Run {
   ChunkOrigin origin_;
   std::unique_ptr<Encoder> encoder_;
   std::map<std::string, FileRecord, std::less<>> records_;  // of the tree, before this run
+  std::set<EmbedKey> computed_;                             // in this run
   std::vector<Waiting> waiting_;
   size_t waiting_chunks_ = 0;
   uint64_t waiting_bytes_ = 0;

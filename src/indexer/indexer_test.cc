@@ -133,6 +133,14 @@ TEST_F(Indexer, EqualChunksAreComputedOnce) {
   EXPECT_EQ(report.computed, report.coalesced);
 }
 
+TEST_F(Indexer, EqualChunksOfFilesFarApartAreNoHitsOfTheFirstRun) {
+  Fill(300);
+  tree_.Write("z", TextOfFile(0));
+  const IndexReport report = Index();
+  EXPECT_EQ(report.hits, 0u);
+  EXPECT_GT(report.coalesced, 0u);
+}
+
 TEST_F(Indexer, WhatIsGoneOrIgnoredLeavesTheIndex) {
   Fill(4);
   Index();
