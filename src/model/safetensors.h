@@ -1,5 +1,5 @@
 #pragma once
-// Reader of the safetensors format (https://huggingface.co/docs/safetensors): a JSON header, then tensors' bytes.
+// Reader of the safetensors format: a JSON header, then tensors' bytes.
 
 #include <cstdint>
 #include <filesystem>
