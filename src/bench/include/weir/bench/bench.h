@@ -61,6 +61,7 @@ Status BenchBlockKeys(const BenchOptions& options, const BenchSink& sink);
 Status BenchTokenize(const BenchOptions& options, const BenchSink& sink);
 Status BenchBlocks(const BenchOptions& options, const BenchSink& sink);
 Status BenchEmbed(const BenchOptions& options, const BenchSink& sink);
+Status BenchEmbedHits(const BenchOptions& options, const BenchSink& sink);
 Status BenchNear(const BenchOptions& options, const BenchSink& sink);
 Status BenchPool(const BenchOptions& options, const BenchSink& sink);
 Status BenchPoolHitRatio(const BenchOptions& options, const BenchSink& sink);
