@@ -194,7 +194,7 @@ Reclaimed Core::EvictFarthest(HeldSource& target, uint64_t bytes, TimePoint dead
   std::vector<PoolKey> keys;
   Guard(&BrokerStats::order_failures, [&] { keys = options_.order->FarthestFirst(target.view.name, bytes); });
   Guard(&BrokerStats::source_failures, [&] {
-    const PoolStats before = target.source->pool.Stats();
+    const uint64_t released_before = target.source->pool.Stats().released_bytes;
     for (const PoolKey& key : keys) {
       if (done.bytes_accounted >= bytes) break;
       if (Now() >= deadline) {
@@ -205,10 +205,7 @@ Reclaimed Core::EvictFarthest(HeldSource& target, uint64_t bytes, TimePoint dead
       done.entries += freed > 0 ? 1 : 0;
       done.bytes_accounted = AddSaturating(done.bytes_accounted, freed);
     }
-    const PoolStats after = target.source->pool.Stats();
-    // Memory of resources is not the pool's, and comes back as soon as they go.
-    done.bytes_released = AddSaturating(Minus(after.released_bytes, before.released_bytes),
-                                        Minus(before.resource_bytes, after.resource_bytes));
+    done.bytes_released = Minus(target.source->pool.Stats().released_bytes, released_before);
     if (done.bytes_released < bytes && !done.deadline_reached) {
       done.Add(target.source->pool.Reclaim(bytes - done.bytes_released, deadline));
     }

@@ -196,9 +196,13 @@ TEST(PoolTest, AResourceIsReleasedOnceWhenTheLastPinIsGone) {
     EXPECT_EQ(pool->Stats().entries, 3u);
     EXPECT_EQ(released, 9);
     pool->CheckInvariants();
+    const uint64_t released_before = pool->Stats().released_bytes;
     const Reclaimed back = pool->Reclaim(2 * kMiB, TimePoint::max());
     EXPECT_EQ(back.entries, 2u);
     EXPECT_GE(back.bytes_released, 2 * kMiB);
+    // The same bytes, once; and pages of the pool's own.
+    EXPECT_GE(pool->Stats().released_bytes - released_before, back.bytes_released);
+    EXPECT_LE(pool->Stats().released_bytes - released_before, back.bytes_released + kMiB / 2);
   }
   EXPECT_EQ(released, 12);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace weir::registry {
@@ -38,10 +39,10 @@ Status Core::Attempt::Hold(std::unique_ptr<Body> body) {
   return {};
 }
 
-Status Core::Attempt::EnterIndexes() {
+Status Core::Attempt::EnterIndexes(int reclaims_max) {
   Status entered = core_.EnterIndexes(*state_, body().view(), &body());
   // What is evicted leaves the indexes, too.
-  for (int tries = 0; !entered && entered.error().code == ErrorCode::kExhausted && tries < 4; ++tries) {
+  for (int tries = 0; !entered && entered.error().code == ErrorCode::kExhausted && tries < reclaims_max; ++tries) {
     if (core_.pool_->Reclaim(4 * state_->record_bytes, TimePoint::max()).entries == 0) break;
     entered = core_.EnterIndexes(*state_, body().view(), &body());
   }
@@ -51,7 +52,8 @@ Status Core::Attempt::EnterIndexes() {
 
 Status Core::Attempt::HoldOrEnterCold(std::unique_ptr<Body> body, std::span<const std::byte> record) {
   Status entered = Hold(std::move(body));
-  if (entered) entered = EnterIndexes();
+  // Nobody makes room for what may as well start cold; for what is pinned, everybody.
+  if (entered) entered = EnterIndexes(state_->pinned ? std::numeric_limits<int>::max() : 0);
   if (entered || entered.error().code != ErrorCode::kExhausted) return entered;
   if (is_held_) core_.pool_->Erase(state_->pool_key);
   is_held_ = false;

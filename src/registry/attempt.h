@@ -13,10 +13,10 @@ class Core::Attempt {
   ~Attempt();
 
   // The steps, in this order; each all or nothing. They throw std::bad_alloc.
-  Status TakePlace();                       // of a new agent, among contexts_max
-  Status TakeNumber(AgentPtr state);        // a holder number and a key of the pool
-  Status Hold(std::unique_ptr<Body> body);  // memory from the pool
-  Status EnterIndexes();                    // all indexes of the space
+  Status TakePlace();                         // of a new agent, among contexts_max
+  Status TakeNumber(AgentPtr state);          // a holder number and a key of the pool
+  Status Hold(std::unique_ptr<Body> body);    // memory from the pool
+  Status EnterIndexes(int reclaims_max = 4);  // all indexes of the space
   // Both steps above; where there is no room, cold. `record`: the bytes of `body` once more.
   Status HoldOrEnterCold(std::unique_ptr<Body> body, std::span<const std::byte> record);
   Status EnterCold(const ContextView& view);  // instead of the two above: blocks and vectors alone

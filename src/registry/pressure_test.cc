@@ -101,6 +101,8 @@ TEST_F(RegistryPressure, WhatRunsLastGoesFirst) {
     const ReliefReport report = broker_->Relieve(1);
     registry().CheckInvariants();
     EXPECT_EQ(Cold(), cold) << ReportText(report);
+    EXPECT_EQ(report.total.entries, 1u);
+    EXPECT_EQ(report.total.bytes_released, 5u << 12);  // the pages of one record, once
   }
   EXPECT_EQ(registry().stats().evicted, 3u);
   EXPECT_NE(LedgerText().find("runs_last"), std::string::npos);
