@@ -172,48 +172,51 @@ void EmbedCache::Core::Resolve(ModelDesk& desk, std::string_view text, const Emb
   miss.source = EmbedSource::kComputed;
 }
 
+Status EmbedCache::Core::CheckVector(const MissingText& text, const Embeddings& embeddings, size_t item) {
+  WEIR_TRY(embeddings.items[item]);
+  const std::span<const float> vector = embeddings.vector(item);
+  if (vector.size() != text.options.dimensions) {
+    return Error{ErrorCode::kInternal,
+                 fmt::format("a vector of {} dimensions, not {}", vector.size(), text.options.dimensions), ""};
+  }
+  if (!std::ranges::all_of(vector, [](float value) { return std::isfinite(value); })) {
+    return Error{ErrorCode::kInternal, "the model made a number that is none", ""};
+  }
+  return {};
+}
+
+// In memory and in the store before anybody is told, so that whoever has an answer finds it again.
 void EmbedCache::Core::Land(std::span<MissingText> batch, const Embeddings& embeddings, const Status& all) {
   StoreBatch kept;
-  uint64_t keepable = 0;
+  uint64_t unkept = 0;
   for (size_t i = 0; i < batch.size(); ++i) {
-    MissingText& text = batch[i];
-    Status status = all ? embeddings.items[i] : all;
-    std::span<const float> vector;
-    if (status) {
-      vector = embeddings.vector(i);
-      if (vector.size() != text.options.dimensions) {
-        status = Error{ErrorCode::kInternal,
-                       fmt::format("a vector of {} dimensions, not {}", vector.size(), text.options.dimensions), ""};
-      } else if (!std::ranges::all_of(vector, [](float value) { return std::isfinite(value); })) {
-        status = Error{ErrorCode::kInternal, "the model made a number that is none", ""};
-      }
-    }
-    if (status) {
-      Keep(text.key, vector);
-      if (options_.store != nullptr) {
-        ++keepable;
-        try {
-          kept.Put(StoreTable::kEmbedding, StoreKeyOf(text.key), embed::WriteVector(vector, options_.stored_as));
-        } catch (const std::bad_alloc&) {
-          counters_.not_kept.fetch_add(1, std::memory_order_relaxed);
-          --keepable;
-        }
-      }
-    }
-    const std::lock_guard lock(flights_mutex_);
-    Flight& flight = *text.flight;
+    // Nobody else looks at a flight that is not done.
+    Flight& flight = *batch[i].flight;
     try {
-      if (status) flight.vector.assign(vector.begin(), vector.end());
+      flight.status = all ? CheckVector(batch[i], embeddings, i) : all;
+      if (!flight.status) continue;
+      const std::span<const float> vector = embeddings.vector(i);
+      flight.vector.assign(vector.begin(), vector.end());
+      Keep(batch[i].key, vector);
+      if (options_.store == nullptr) continue;
+      ++unkept;
+      kept.PutString(StoreTable::kEmbedding, StoreKeyOf(batch[i].key), embed::WriteVector(vector, options_.stored_as));
     } catch (const std::bad_alloc&) {
-      status = Exhausted("not enough memory for a vector");
+      // A vector that is there is an answer, kept or not. The text fits a string without memory.
+      if (flight.status && flight.vector.empty()) flight.status = Error{ErrorCode::kExhausted, "no memory", ""};
     }
-    flight.status = std::move(status);
-    flight.done = true;
-    flights_.erase(text.key);
-    waiting_bytes_.fetch_sub(text.ids.size() * sizeof(TokenId), std::memory_order_relaxed);
+  }
+  if (!kept.empty() && options_.store->Apply(kept)) unkept -= kept.size();
+  counters_.not_kept.fetch_add(unkept, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(flights_mutex_);
+    for (const MissingText& text : batch) {
+      text.flight->done = true;
+      flights_.erase(text.key);
+      waiting_bytes_.fetch_sub(text.ids.size() * sizeof(TokenId), std::memory_order_relaxed);
+    }
   }
   landed_.notify_all();
-  if (keepable > 0 && !options_.store->Apply(kept)) counters_.not_kept.fetch_add(keepable, std::memory_order_relaxed);
 }
 
 Result<EmbedAnswer> EmbedCache::Core::Embed(ModelDesk& desk, std::span<const std::string_view> texts,

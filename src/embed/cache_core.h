@@ -65,6 +65,7 @@ class EmbedCache::Core {
   Result<std::vector<TokenId>> Tokenize(embed::ModelDesk& desk, std::string_view text, EmbedInput input) const;
   void Resolve(embed::ModelDesk& desk, std::string_view text, const EmbedCall& call, Miss& miss, EmbedAnswer& answer,
                std::vector<embed::MissingText>& missing);
+  static Status CheckVector(const embed::MissingText& text, const Embeddings& embeddings, size_t item);
   void Land(std::span<embed::MissingText> batch, const Embeddings& embeddings, const Status& all);
   void Keep(const PoolKey& key, std::span<const float> vector);
   void CountItems(const EmbedAnswer& answer);
