@@ -281,6 +281,8 @@ Result<Pin> Core::Hold(const AgentPtr& state) {
       if (HasIndexRoom()) TryEnterTokens(*state, body);
       return pin;
     }
+    // Whoever retires it may not have come to its tokens yet, and the record goes with its last reader.
+    if (state->indexed.load(std::memory_order_relaxed) == &body) LeaveTokens(*state);
   }
   pool_->Erase(state->pool_key);
   return NotFound(fmt::format("agent '{}' was replaced or removed meanwhile", state->terms.agent));

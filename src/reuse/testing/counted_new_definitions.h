@@ -56,6 +56,13 @@ void* operator new(size_t size, const std::nothrow_t&) noexcept {
     return nullptr;
   }
 }
+void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  try {
+    return weir::testing::Give(size, static_cast<size_t>(alignment));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 // Sanitizers have array forms of their own.
 void* operator new[](size_t size) { return weir::testing::Give(size, 0); }
 void operator delete[](void* block) noexcept { weir::testing::Take(block); }
@@ -63,5 +70,6 @@ void operator delete[](void* block, size_t) noexcept { weir::testing::Take(block
 void operator delete(void* block) noexcept { weir::testing::Take(block); }
 void operator delete(void* block, const std::nothrow_t&) noexcept { weir::testing::Take(block); }
 void operator delete(void* block, size_t) noexcept { weir::testing::Take(block); }
+void operator delete(void* block, std::align_val_t, const std::nothrow_t&) noexcept { weir::testing::Take(block); }
 void operator delete(void* block, std::align_val_t) noexcept { weir::testing::Take(block); }
 void operator delete(void* block, size_t, std::align_val_t) noexcept { weir::testing::Take(block); }
