@@ -119,18 +119,21 @@ Result<std::vector<TokenId>> EmbedCache::Core::Tokenize(ModelDesk& desk, std::st
   return std::move(encoding.ids);
 }
 
+bool EmbedCache::Core::JoinFlight(Miss& miss) {
+  const auto flying = flights_.find(miss.key);
+  if (flying == flights_.end()) return false;
+  miss.flight = flying->second;
+  miss.source = EmbedSource::kCoalesced;
+  return true;
+}
+
 // Finds a missing text in the store, or somebody who is having it embedded, or makes it one that is to be embedded.
 void EmbedCache::Core::Resolve(ModelDesk& desk, std::string_view text, const EmbedCall& call, Miss& miss,
                                EmbedAnswer& answer, std::vector<MissingText>& missing) {
   const std::span<float> row(answer.vectors.data() + miss.item * answer.dimensions, answer.dimensions);
   {
     const std::lock_guard lock(flights_mutex_);
-    const auto flying = flights_.find(miss.key);
-    if (flying != flights_.end()) {
-      miss.flight = flying->second;
-      miss.source = EmbedSource::kCoalesced;
-      return;
-    }
+    if (JoinFlight(miss)) return;
   }
   if (TakeFromStore(miss.key, row)) {
     miss.source = EmbedSource::kStored;
@@ -144,12 +147,7 @@ void EmbedCache::Core::Resolve(ModelDesk& desk, std::string_view text, const Emb
   const uint64_t bytes = ids->size() * sizeof(TokenId);
   auto flight = std::make_shared<Flight>();
   const std::lock_guard lock(flights_mutex_);
-  const auto flying = flights_.find(miss.key);
-  if (flying != flights_.end()) {
-    miss.flight = flying->second;
-    miss.source = EmbedSource::kCoalesced;
-    return;
-  }
+  if (JoinFlight(miss)) return;
   // It may have landed since it was looked for.
   if (TakeFromPool(miss.key, row)) {
     miss.source = EmbedSource::kHit;

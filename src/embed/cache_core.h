@@ -63,6 +63,8 @@ class EmbedCache::Core {
   bool TakeFromPool(const PoolKey& key, std::span<float> out);
   bool TakeFromStore(const PoolKey& key, std::span<float> out);
   Result<std::vector<TokenId>> Tokenize(embed::ModelDesk& desk, std::string_view text, EmbedInput input) const;
+  // Somebody is having it embedded; flights_mutex_ held.
+  bool JoinFlight(Miss& miss);
   void Resolve(embed::ModelDesk& desk, std::string_view text, const EmbedCall& call, Miss& miss, EmbedAnswer& answer,
                std::vector<embed::MissingText>& missing);
   static Status CheckVector(const embed::MissingText& text, const Embeddings& embeddings, size_t item);

@@ -185,8 +185,7 @@ class Core {
   Status ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const AgentPtr& before, bool was_pinned);
   static void Describe(AgentState& state, const ContextTerms& terms, const ContextParts& parts, const SystemPrompt& system);
   void DescribeSharing(const AgentState& state, const Body& body, Registered& answer) const;
-  // What follows needs no memory and cannot fail.
-  // False: somebody else does, or did.
+  // What follows needs no memory and cannot fail. False of Retire: somebody else does it, or did.
   bool Retire(const AgentPtr& state, bool still_in_pool);
   bool Supersede(AgentState& state);
   void CountIn(const AgentState& state);
@@ -197,7 +196,7 @@ class Core {
   Result<Pin> Hold(std::unique_ptr<Body> body, const AgentState& state);
   static Cost CostOf(const AgentState& state);
   Result<std::shared_ptr<SpaceIndexes>> SpaceOf(const Space& space);
-  std::shared_ptr<SpaceIndexes> FindSpace(const Space& space) const;  // null: nothing was ever registered there
+  std::shared_ptr<SpaceIndexes> FindSpace(const Space& space) const;  // null: nobody is there
   // `body` null: cold, blocks and vector alone, whatever the cap.
   Status EnterIndexes(AgentState& state, const ContextView& view, const Body* body);
   Status EnterTokens(AgentState& state, const Body& body);   // index turn held

@@ -1,9 +1,8 @@
 #pragma once
 // Data folder: a registry on disk.
 //
-//   DIR/registry.json   what must not change while contexts are kept: tokenizer (name, fingerprint), block size, dimensions
-//   of
-//                       vectors, and the format of the folder
+//   DIR/registry.json   what must not change while contexts are kept: tokenizer (name, fingerprint), block size,
+//                       dimensions of vectors, and the format of the folder
 //   DIR/contexts/       the store
 //   DIR/embeddings/     vectors of texts, when there are any: a store of its own, that a registry does not open
 //   DIR/ledger.jsonl    decisions, with its rotated files beside it; one that was damaged is set aside as

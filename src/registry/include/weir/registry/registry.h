@@ -11,12 +11,12 @@
 //
 // A space (tokenizer, model, LoRA, salt) has indexes of its own; nothing is shared or found across spaces.
 //
-// Threads: every method from any thread. Look-ups wait for no tokenizing, no index and no store; changes of one agent take
-// turns, changes of different agents share the store's disk writes. A look-up tells of the contexts that are there from its
-// beginning to its end; of one that comes, goes or is replaced meanwhile it may tell less.
-// Errors everywhere: invalid_argument (bad input), not_found (unknown agent), already_exists, exhausted (a cap, a budget, an
-// emergency: `message` says which), unavailable and corrupt (the store).
-// Nothing here logs text or tokens.
+// Threads: every method from any thread. Look-ups wait for no writer of an index, and for the store only where a cold
+// context is read back; changes of one agent take turns, changes of different agents share the store's disk writes. A
+// look-up tells of the contexts that are there from its beginning to its end; of one that comes, goes or is replaced
+// meanwhile it may tell less. Errors everywhere: invalid_argument (bad input), not_found (unknown agent), already_exists,
+// exhausted (a cap, a budget, an emergency: `message` says which), unavailable and corrupt (the store). Nothing here logs
+// text or tokens.
 
 #include <chrono>
 #include <cstdint>
@@ -173,7 +173,7 @@ class Registry final : public EvictionOrder {
  public:
   // Reads everything back from the store. Records that are not contexts are set aside and counted, never fatal.
   static Result<std::unique_ptr<Registry>> Open(RegistryOptions options);
-  // REQUIRES: no HeldContext is left, and the broker it was registered with no longer.
+  // REQUIRES: no HeldContext is left; a broker that it joined and did not leave still lives.
   ~Registry() override;
 
   // already_exists when the agent is here.

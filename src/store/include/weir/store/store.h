@@ -114,6 +114,7 @@ class Store {
   //                     again, or fails as unavailable with the hint to open it again
   //   unavailable       the disk failed; the hint says whether the store must be opened again
   //   corrupt           damage was met; the store must be opened again, which repairs it
+  // Memory that is refused to this code is exhausted; refused inside RocksDB it ends the process, as a kill would.
   virtual Status Apply(const StoreBatch& batch) = 0;
 
   // The record's bytes; nullopt: there is none. corrupt: it was acknowledged and cannot be read, or fails its check.
