@@ -44,7 +44,7 @@ Result<EmbedModel> NamedModel(Session& session, const ModelChoice& choice, Embed
   model.matryoshka.assign(entry.matryoshka.begin(), entry.matryoshka.end());
   model.query_prefix = entry.query_prefix;
   model.passage_prefix = entry.passage_prefix;
-  setup.tokens_max = entry.tokens_max;
+  model.tokens_max = setup.tokens_max = entry.tokens_max;
   WEIR_ASSIGN(model.tokenizer, LoadTokenizerFile(session, tokenizer));
   model.load = [&entry, weights = choice.weights, models] { return LoadNamedEmbedder(entry, weights, models); };
   return model;
@@ -71,7 +71,7 @@ Result<EmbedModel> ModelFromFile(Session& session, const ModelChoice& choice, co
     WEIR_ASSIGN(const ModelFileOutline outline, OutlineModelFile(choice.file));
     model.fingerprint = outline.fingerprint;
     model.dimensions = outline.dimensions;
-    setup.tokens_max = std::min(outline.positions, EmbedderOptions::kTokensMaxDefault);
+    model.tokens_max = setup.tokens_max = std::min(outline.positions, EmbedderOptions::kTokensMaxDefault);
   }
   WEIR_ASSIGN(const std::filesystem::path tokenizer, TokenizerOf(session, choice, flags));
   WEIR_ASSIGN(model.tokenizer, LoadTokenizerFile(session, tokenizer));

@@ -108,6 +108,13 @@ Result<std::string> EmbedCache::Resolve(std::string_view model) const {
   return desk->model().name;
 }
 
+Result<EmbedModel> EmbedCache::Describe(std::string_view model) const {
+  return Contained([&]() -> Result<EmbedModel> {
+    WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
+    return desk->model();
+  });
+}
+
 Result<uint64_t> EmbedCache::Clear(bool stored_too) {
   return Contained([&] { return core_->Clear(stored_too); });
 }

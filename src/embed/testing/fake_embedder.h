@@ -126,6 +126,7 @@ inline EmbedModel ModelOf(FakeModel& fake, std::string name = "fake-model") {
   model.fingerprint = "fake";
   model.dimensions = fake.dimensions;
   model.matryoshka = {4};
+  model.tokens_max = fake.tokens_max;
   model.query_prefix = "query: ";
   model.tokenizer = std::make_shared<ByteTokenizer>();
   model.load = [&fake]() -> Result<std::unique_ptr<Embedder>> {

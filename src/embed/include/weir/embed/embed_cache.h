@@ -42,6 +42,7 @@ struct EmbedModel {
   std::string fingerprint{};           // that the loaded embedder will have (weir/model/load_embedder.h)
   uint32_t dimensions = 0;             // of a whole vector
   std::vector<uint32_t> matryoshka{};  // smaller sizes that may be asked for
+  uint32_t tokens_max = 0;             // of a text, prefix and special tokens included; 0: not known
   std::string query_prefix{}, passage_prefix{};
   std::shared_ptr<const Tokenizer> tokenizer;
   // Runs when a text is missing, on the model's thread. An error reaches every text that waits; the next miss tries again.
@@ -156,6 +157,8 @@ class EmbedCache {
   std::vector<EmbedModelState> Models() const;
   // The canonical name; not_found with the nearest.
   Result<std::string> Resolve(std::string_view model) const;
+  // As it was added; not_found with the nearest.
+  Result<EmbedModel> Describe(std::string_view model) const;
 
   // Forgets all vectors in memory, and in the store when asked. Number of vectors forgotten in memory.
   Result<uint64_t> Clear(bool stored_too);
