@@ -73,6 +73,7 @@ class Run {
     report_.ignored = tree.ignored;
     report_.problems = std::move(tree.problems);
     for (const WalkedFile& file : tree.files) {
+      WEIR_TRY(GoOn());
       WEIR_TRY(Take(file));
       if (waiting_chunks_ >= kChunksAtOnce || waiting_bytes_ >= kTextAtOnce) WEIR_TRY(EmbedWaiting());
       Show();
@@ -182,6 +183,7 @@ class Run {
       std::ranges::move(answer.items, std::back_inserter(items));
       chunks_done_ += part.size();
       Show();
+      WEIR_TRY(GoOn());
     }
     // When nothing at all succeeds, it may be the model and not the texts.
     if (!items.empty() && std::ranges::none_of(items, [](const EmbedItem& item) { return item.status.has_value(); })) {
@@ -253,6 +255,12 @@ class Run {
       if (!unknown) Drop(path);
     }
     return {};
+  }
+
+  Status GoOn() const {
+    if (!options_.cancelled || !options_.cancelled()) return {};
+    return Error{ErrorCode::kDeadline, "indexing was ended before it was done",
+                 "what is done is kept: index again to go on"};
   }
 
   void Show() const {

@@ -44,7 +44,7 @@ Result<std::unique_ptr<Core>> Core::Open(RegistryOptions options) {
 
 Status Core::Start() {
   PoolOptions pool;
-  pool.name = "contexts";
+  pool.name = "contexts" + options_.pool_suffix;
   pool.budget_bytes = options_.contexts_bytes;
   pool.clock = options_.clock;
   pool.sink = [this](const Evicted& evicted) { OnEvicted(evicted); };

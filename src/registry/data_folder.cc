@@ -85,7 +85,8 @@ Status WriteSettings(const fs::path& folder, const DataFolderSettings& settings)
 
 bool IsOurs(const fs::path& name) {
   const std::string text = name.string();
-  return text == "contexts" || text == "embeddings" || text.starts_with("ledger.jsonl") || text.starts_with("registry.json");
+  return text == "contexts" || text == "embeddings" || text == "index" || text == "workspaces" ||
+         text.starts_with("weir.") || text.starts_with("ledger.jsonl") || text.starts_with("registry.json");
 }
 
 // A folder that does not exist, or holds nothing but what an interrupted start left there.

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <limits>
+#include <string>
 
 #include "weir/pool/reclaimable.h"
 
@@ -12,10 +13,11 @@ namespace weir::registry {
 class IndexMemory final : public Reclaimable {
  public:
   // `bytes` says what they hold; `set_budget` takes what they may hold.
-  IndexMemory(uint64_t budget_bytes, std::function<uint64_t()> bytes, std::function<void(uint64_t)> set_budget)
-      : budget_bytes_(budget_bytes), bytes_(std::move(bytes)), set_budget_(std::move(set_budget)) {}
+  IndexMemory(std::string name, uint64_t budget_bytes, std::function<uint64_t()> bytes,
+              std::function<void(uint64_t)> set_budget)
+      : name_(std::move(name)), budget_bytes_(budget_bytes), bytes_(std::move(bytes)), set_budget_(std::move(set_budget)) {}
 
-  std::string_view name() const override { return "index"; }
+  std::string_view name() const override { return name_; }
   PoolStats Stats() const override {
     PoolStats stats;
     stats.name = name();
@@ -32,6 +34,7 @@ class IndexMemory final : public Reclaimable {
   }
 
  private:
+  const std::string name_;
   std::atomic<uint64_t> budget_bytes_;
   const std::function<uint64_t()> bytes_;
   const std::function<void(uint64_t)> set_budget_;

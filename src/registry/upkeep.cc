@@ -115,7 +115,7 @@ Status Upkeep::JoinBroker(Broker& broker, uint64_t min_share_bytes, uint8_t prio
   const std::lock_guard lock(broker_mutex_);
   if (broker_ != nullptr) return Error{ErrorCode::kAlreadyExists, "the registry is under a broker already", ""};
   auto index_memory = std::make_unique<IndexMemory>(
-      core_.options().index_bytes, [this] { return core_.IndexBytes(); },
+      "index" + core_.options().pool_suffix, core_.options().index_bytes, [this] { return core_.IndexBytes(); },
       [this](uint64_t bytes) { core_.SetIndexBudget(bytes); });
   SourceOptions contexts;
   contexts.min_share_bytes = min_share_bytes;

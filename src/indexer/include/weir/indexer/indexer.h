@@ -47,7 +47,9 @@ struct IndexOptions {
   uint64_t file_bytes_max = 1 << 20;             // larger files are skipped; below 1 GiB
   uint32_t chunk_tokens = 256;  // most tokens of a chunk, special tokens included; fewer where the model wants it
   std::function<void(const IndexProgress&)> progress{};  // called between files and batches
-  const Clock* clock = nullptr;                          // of elapsed; borrowed; null: the steady clock
+  // Asked between files and batches; true ends the run with `deadline`.
+  std::function<bool()> cancelled{};
+  const Clock* clock = nullptr;  // of elapsed; borrowed; null: the steady clock
 
   Status Validate() const;
 };

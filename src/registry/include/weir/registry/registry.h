@@ -65,6 +65,8 @@ struct RegistryOptions {
   Duration ttl{0};                                          // since the last change of a context; zero: never
   std::vector<std::string> dense_roles{"judge", "critic"};  // lower case
   uint32_t vector_dimensions = 0;                           // 0: no semantic matching
+  // Of the names of its pools ("contexts", "index"), where several registries are under one broker: "/team".
+  std::string pool_suffix{};
   Store* store = nullptr;                                   // borrowed; null: nothing outlives the process
   Ledger* ledger = nullptr;                                 // borrowed; null: decisions are not written down
   const Clock* clock = nullptr;                             // borrowed; null: the steady clock
