@@ -27,7 +27,7 @@ THIRD_PARTY = {
     "fmt/": "fmt::fmt", "spdlog/": "spdlog::spdlog", "simdjson.h": "simdjson::simdjson", "xxhash.h": "xxhash",
     "pcre2.h": "pcre2", "CLI/": "CLI11", "toml++/": "tomlplusplus", "jinja/": "weir_jinja", "nlohmann/": "nlohmann",
     "rocksdb/": "rocksdb",
-    "hnswlib/": "hnswlib",
+    "hnswlib/": "hnswlib", "boost/": "Boost", "openssl/": "OpenSSL",
     "llama.h": "weir_llama", "llama-ext.h": "weir_llama", "gguf.h": "weir_llama", "ggml.h": "weir_llama",
     "ggml-backend.h": "weir_llama", "ggml-cpu.h": "weir_llama",
 }
