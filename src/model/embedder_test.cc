@@ -108,6 +108,23 @@ TEST_F(EmbedderTest, EachTextFailsAlone) {
   EXPECT_TRUE(out.items.empty());
 }
 
+TEST_F(EmbedderTest, AVectorIsTheSameWhoeverSharesItsBatch) {
+  for (const WeightType type : {WeightType::kF32, WeightType::kF16}) {
+    const auto embedder = Load(type);
+    ASSERT_NE(embedder, nullptr);
+    Embeddings together;
+    ASSERT_TRUE(embedder->Embed(ReferenceIds(), {}, together));
+    for (size_t i = 0; i < references_.size(); ++i) {
+      const Texts texts = {references_[i].ids};
+      Embeddings alone;
+      ASSERT_TRUE(embedder->Embed(texts, {}, alone));
+      for (size_t d = 0; d < together.dimensions; ++d) {  // pooling adds up in another order
+        ASSERT_NEAR(alone.vector(0)[d], together.vector(i)[d], 1e-6) << WeightTypeName(type) << ", text " << i;
+      }
+    }
+  }
+}
+
 TEST_F(EmbedderTest, OverlongTextIsCutOnlyWhenAskedAndKeepsItsEnd) {
   const auto embedder = Load();
   ASSERT_NE(embedder, nullptr);

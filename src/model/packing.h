@@ -1,8 +1,8 @@
 #pragma once
 // Which texts are computed together. Pure.
 //
-// Attention is computed over a whole batch, other texts' tokens included, so what a batch of n tokens wastes grows with
-// n squared; too few tokens starve the matrix kernels. Texts of like length in small batches get the most done.
+// What a batch holds waits for its last text, and its scratch grows with its tokens; too few tokens starve the matrix
+// kernels. Texts of like length in small batches get the most done.
 
 #include <cstdint>
 #include <span>
