@@ -25,7 +25,8 @@ void weir::fuzz::Run(std::string_view input) {
   WEIR_FUZZ_CHECK(bytes.begin <= bytes.end && bytes.end == view.text().size());
   (void)view.ToContext();
 
-  const ContextParts parts{terms, view.text(), view.tokens(), begins, segments, view.vector()};
+  const ContextParts parts{terms,    view.text(),   view.tokens(),          begins,
+                           segments, view.vector(), view.segment_vectors(), view.vector_fingerprint()};
   WEIR_FUZZ_CHECK(ContextRecordBytes(parts) == input.size());
   std::vector<uint64_t> again(words.size());
   const std::span<std::byte> out = std::as_writable_bytes(std::span(again)).first(input.size());

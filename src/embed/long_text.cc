@@ -8,6 +8,9 @@
 #include <string>
 #include <utility>
 
+#include "weir/codec/hex.h"
+#include "weir/codec/sha256.h"
+
 namespace weir {
 namespace {
 
@@ -226,6 +229,19 @@ class LongTexts {
 };
 
 }  // namespace
+
+std::string LongTextFingerprint(const EmbedModel& model) {
+  Sha256Stream hash;
+  for (const std::string_view part :
+       {std::string_view("windows-1"), std::string_view(model.fingerprint), std::string_view(model.tokenizer->fingerprint()),
+        std::string_view(model.passage_prefix)}) {
+    hash.Update(fmt::format("{}:", part.size()));
+    hash.Update(part);
+  }
+  hash.Update(fmt::format("{} {}", model.dimensions, model.tokens_max));
+  const Sha256Digest digest = hash.Finish();
+  return HexOf(std::span(digest).first(16));
+}
 
 Result<std::vector<TextWindow>> CutIntoWindows(Encoder& encoder, std::string_view text, const WindowRules& rules) {
   return Cutter(encoder, text, rules).Cut();

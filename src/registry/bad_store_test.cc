@@ -82,9 +82,9 @@ TEST_F(BadRecord, ThatIsNoContext) {
 
 TEST_F(BadRecord, OfANewerFormat) {
   std::string bytes = record_;
-  bytes[0] = 2;
+  bytes[0] = kContextRecordVersion + 1;
   Put("spoilt", bytes);
-  ExpectSetAside("version 2", true);
+  ExpectSetAside("a newer version", true);
 }
 
 TEST_F(BadRecord, UnderAnothersKey) {

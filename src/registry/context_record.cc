@@ -1,3 +1,5 @@
+// Over 400 lines because the format is written, checked and read in one place.
+
 #include "weir/registry/context_record.h"
 
 #include <fmt/format.h>
@@ -6,6 +8,8 @@
 #include <array>
 #include <bit>
 #include <chrono>
+#include <cmath>
+#include <cstddef>
 #include <cstring>
 
 #include "weir/base/clock.h"
@@ -17,8 +21,8 @@ static_assert(std::endian::native == std::endian::little, "records are little-en
 
 enum Flag : uint32_t { kPinned = 1, kDense = 2, kAddSpecialTokens = 4, kAllFlags = 7 };
 
-// Strings of ContextTerms, in the order they are written.
-enum Name { kAgent, kGroup, kRole, kFingerprint, kModel, kLora, kSalt, kNameCount };
+// Strings, in the order they are written; version 1 has no kVectorFingerprint.
+enum Name { kAgent, kGroup, kRole, kFingerprint, kModel, kLora, kSalt, kVectorFingerprint, kNameCount };
 
 struct Header {
   uint32_t version;
@@ -36,8 +40,14 @@ struct Header {
   uint32_t lengths_bytes;
   uint32_t text_bytes;
   uint32_t name_bytes[kNameCount];
+  uint32_t segment_vector_count;  // 0 or segment_count
 };
-static_assert(sizeof(Header) == 104);
+static_assert(sizeof(Header) == 112);
+// Version 1 ends here; what follows is 0 then.
+constexpr size_t kFirstHeaderBytes = 104;
+static_assert(offsetof(Header, name_bytes) + kVectorFingerprint * sizeof(uint32_t) == kFirstHeaderBytes);
+
+size_t HeaderBytes(uint32_t version) { return version == 1 ? kFirstHeaderBytes : sizeof(Header); }
 
 struct SegmentRow {
   uint32_t name_bytes;
@@ -51,9 +61,14 @@ constexpr uint32_t kVersionsMax = 0xffff;
 
 constexpr uint64_t kTtlMsMax = std::chrono::duration_cast<std::chrono::milliseconds>(Duration::max()).count();
 
-std::array<std::string_view, kNameCount> NamesOf(const ContextTerms& terms) {
-  return {terms.agent,       terms.group,      terms.role,      terms.space.tokenizer_fingerprint,
-          terms.space.model, terms.space.lora, terms.space.salt};
+std::array<std::string_view, kNameCount> NamesOf(const ContextParts& parts) {
+  const ContextTerms& terms = parts.terms;
+  return {terms.agent,       terms.group,      terms.role,       terms.space.tokenizer_fingerprint,
+          terms.space.model, terms.space.lora, terms.space.salt, parts.vector_fingerprint};
+}
+
+uint32_t VersionOf(const ContextParts& parts) {
+  return parts.vector_fingerprint.empty() && parts.segment_vectors.empty() ? 1 : kContextRecordVersion;
 }
 
 size_t VarintBytes(uint32_t value) { return value < 0x80 ? 1 : (static_cast<size_t>(std::bit_width(value)) + 6) / 7; }
@@ -68,24 +83,27 @@ size_t LengthsBytes(std::span<const uint32_t> begins) {
   return bytes;
 }
 
-// Where each part lies. 64-bit sums of 32-bit counts cannot overflow.
+// Where each part lies. REQUIRES: vector_size * segment_vector_count < 2^60; 64-bit sums of 32-bit counts cannot overflow.
 struct Places {
   explicit Places(const Header& header)
-      : vector(sizeof(Header) + size_t{header.token_count} * sizeof(TokenId)),
-        segments(vector + size_t{header.vector_size} * sizeof(float)),
-        names(segments + size_t{header.segment_count} * sizeof(SegmentRow)) {
+      : vector(HeaderBytes(header.version) + size_t{header.token_count} * sizeof(TokenId)),
+        segment_vectors(vector + size_t{header.vector_size} * sizeof(float)) {
+    segments = segment_vectors + size_t{header.vector_size} * header.segment_vector_count * sizeof(float);
+    names = segments + size_t{header.segment_count} * sizeof(SegmentRow);
     lengths = names + header.segment_names_bytes;
     for (const uint32_t bytes : header.name_bytes) lengths += bytes;
     text = lengths + header.lengths_bytes;
     end = text + header.text_bytes;
   }
-  size_t vector, segments, names;
+  size_t vector, segment_vectors;
+  size_t segments = 0, names = 0;
   size_t lengths = 0, text = 0, end = 0;
-};
+};  // namespace
 
 Header HeaderOf(std::span<const std::byte> bytes) {
-  Header header;
-  std::memcpy(&header, bytes.data(), sizeof(header));
+  Header header{};
+  std::memcpy(&header, bytes.data(), kFirstHeaderBytes);
+  if (header.version != 1) std::memcpy(&header, bytes.data(), sizeof(header));
   return header;
 }
 
@@ -140,6 +158,18 @@ Error Broken(std::string_view what) {
   return Corrupt(fmt::format("not a context record: {}", what), "the bytes were changed, or are something else");
 }
 
+// Of the header alone: what the places of all parts rest on.
+Status CheckVectors(const Header& header) {
+  constexpr uint64_t kNumbersMax = UINT32_MAX;
+  if (header.version == 1) return {};
+  const bool has_segments = header.segment_vector_count != 0;
+  if (!has_segments && header.name_bytes[kVectorFingerprint] == 0) return Broken("version 2 without what it is for");
+  if (header.vector_size == 0) return Broken("vectors of nothing");
+  if (has_segments && header.segment_vector_count != header.segment_count) return Broken("vectors of other segments");
+  if (uint64_t{header.vector_size} * header.segment_vector_count > kNumbersMax) return Broken("too many vectors");
+  return {};
+}
+
 Status CheckSegmentRows(std::span<const std::byte> bytes, const Header& header, const Places& places,
                         std::span<const uint32_t> begins) {
   uint64_t names = 0;
@@ -168,17 +198,18 @@ Status CheckSegmentRows(std::span<const std::byte> bytes, const Header& header, 
 }  // namespace
 
 size_t ContextRecordBytes(const ContextParts& parts) {
-  size_t bytes = sizeof(Header) + parts.tokens.size_bytes() + parts.vector.size_bytes() +
-                 parts.segments.size() * sizeof(SegmentRow) + LengthsBytes(parts.begins) + parts.text.size();
+  size_t bytes = HeaderBytes(VersionOf(parts)) + parts.tokens.size_bytes() + parts.vector.size_bytes() +
+                 parts.segment_vectors.size_bytes() + parts.segments.size() * sizeof(SegmentRow) +
+                 LengthsBytes(parts.begins) + parts.text.size();
   for (const Segment& segment : parts.segments) bytes += segment.name.size();
-  for (const std::string_view name : NamesOf(parts.terms)) bytes += name.size();
+  for (const std::string_view name : NamesOf(parts)) bytes += name.size();
   return bytes;
 }
 
 void WriteContextRecord(const ContextParts& parts, std::span<std::byte> out) {
   const ContextTerms& terms = parts.terms;
   Header header{};
-  header.version = kContextRecordVersion;
+  header.version = VersionOf(parts);
   header.flags =
       (terms.pinned ? kPinned : 0u) | (terms.dense ? kDense : 0u) | (terms.add_special_tokens ? kAddSpecialTokens : 0u);
   header.record_bytes = out.size();
@@ -190,10 +221,11 @@ void WriteContextRecord(const ContextParts& parts, std::span<std::byte> out) {
   header.token_count = static_cast<uint32_t>(parts.tokens.size());
   header.vector_size = static_cast<uint32_t>(parts.vector.size());
   header.segment_count = static_cast<uint32_t>(parts.segments.size());
+  header.segment_vector_count = parts.segment_vectors.empty() ? 0 : header.segment_count;
   for (const Segment& segment : parts.segments) header.segment_names_bytes += static_cast<uint32_t>(segment.name.size());
   header.lengths_bytes = static_cast<uint32_t>(LengthsBytes(parts.begins));
   header.text_bytes = static_cast<uint32_t>(parts.text.size());
-  const auto names = NamesOf(terms);
+  const auto names = NamesOf(parts);
   for (int name = 0; name < kNameCount; ++name) header.name_bytes[name] = static_cast<uint32_t>(names[name].size());
 
   std::byte* at = out.data();
@@ -201,9 +233,10 @@ void WriteContextRecord(const ContextParts& parts, std::span<std::byte> out) {
     if (size > 0) std::memcpy(at, from, size);
     at += size;
   };
-  put(&header, sizeof(header));
+  put(&header, HeaderBytes(header.version));
   put(parts.tokens.data(), parts.tokens.size_bytes());
   put(parts.vector.data(), parts.vector.size_bytes());
+  put(parts.segment_vectors.data(), parts.segment_vectors.size_bytes());
   for (const Segment& segment : parts.segments) {
     const SegmentRow row{static_cast<uint32_t>(segment.name.size()),
                          static_cast<uint32_t>(segment.kind) | (segment.fixed ? kFixed : 0u), segment.bytes.end,
@@ -226,18 +259,22 @@ void WriteContextRecord(const ContextParts& parts, std::span<std::byte> out) {
 void SetPinnedFlag(std::span<std::byte> record, bool pinned) {
   Header header = HeaderOf(record);
   header.flags = pinned ? header.flags | kPinned : header.flags & ~uint32_t{kPinned};
-  std::memcpy(record.data(), &header, sizeof(header));
+  std::memcpy(record.data(), &header, HeaderBytes(header.version));
 }
 
 Status ContextView::Check(std::span<const std::byte> bytes) {
-  if (bytes.size() < sizeof(Header)) return Broken("too short");
-  const Header header = HeaderOf(bytes);
+  if (bytes.size() < sizeof(Header::version)) return Broken("too short");
+  uint32_t version = 0;
+  std::memcpy(&version, bytes.data(), sizeof(version));
   // Larger numbers are no version but something else.
-  if (header.version > kContextRecordVersion && header.version <= kVersionsMax) {
-    return Unsupported(fmt::format("a context record of version {}, newer than {}", header.version, kContextRecordVersion),
+  if (version > kContextRecordVersion && version <= kVersionsMax) {
+    return Unsupported(fmt::format("a context record of version {}, newer than {}", version, kContextRecordVersion),
                        "use the release that wrote it, or a later one");
   }
-  if (header.version != kContextRecordVersion) return Broken("an unknown version");
+  if (version == 0 || version > kContextRecordVersion) return Broken("an unknown version");
+  if (bytes.size() < HeaderBytes(version)) return Broken("too short");
+  const Header header = HeaderOf(bytes);
+  WEIR_TRY(CheckVectors(header));
   if (header.record_bytes != bytes.size() || Places(header).end != bytes.size()) return Broken("parts of another size");
   if ((header.flags & ~uint32_t{kAllFlags}) != 0) return Broken("unknown flags");
   // What lies between the two is a Duration. Unsigned, since any two may come.
@@ -246,6 +283,11 @@ Status ContextView::Check(std::span<const std::byte> bytes) {
     return Broken("an odd expiry");
   if (header.block_size == 0 || header.segment_count == 0 || header.name_bytes[kAgent] == 0) return Broken("an empty field");
   const Places places(header);
+  for (size_t at = places.segment_vectors; at < places.segments; at += sizeof(float)) {
+    float number = 0;
+    std::memcpy(&number, bytes.data() + at, sizeof(number));
+    if (!std::isfinite(number)) return Broken("a segment's vector that is none");
+  }
   std::vector<uint32_t> begins;
   begins.reserve(header.token_count);
   const std::byte* at = bytes.data() + places.lengths;
@@ -270,13 +312,29 @@ std::string_view ContextView::text() const {
 }
 
 std::span<const TokenId> ContextView::tokens() const {
-  return {reinterpret_cast<const TokenId*>(bytes_.data() + sizeof(Header)), HeaderOf(bytes_).token_count};
+  const Header header = HeaderOf(bytes_);
+  return {reinterpret_cast<const TokenId*>(bytes_.data() + HeaderBytes(header.version)), header.token_count};
 }
 
 std::span<const float> ContextView::vector() const {
   const Header header = HeaderOf(bytes_);
   return {reinterpret_cast<const float*>(bytes_.data() + Places(header).vector), header.vector_size};
 }
+
+std::span<const float> ContextView::segment_vectors() const {
+  const Header header = HeaderOf(bytes_);
+  return {reinterpret_cast<const float*>(bytes_.data() + Places(header).segment_vectors),
+          size_t{header.vector_size} * header.segment_vector_count};
+}
+
+std::span<const float> ContextView::SegmentVector(size_t segment) const {
+  const Header header = HeaderOf(bytes_);
+  if (segment >= header.segment_vector_count) return {};
+  const std::span<const float> row = segment_vectors().subspan(segment * header.vector_size, header.vector_size);
+  return std::ranges::all_of(row, [](float value) { return value == 0; }) ? std::span<const float>() : row;
+}
+
+std::string_view ContextView::vector_fingerprint() const { return NameOf(bytes_, kVectorFingerprint); }
 
 uint32_t ContextView::block_size() const { return HeaderOf(bytes_).block_size; }
 uint64_t ContextView::revision() const { return HeaderOf(bytes_).revision; }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "weir/codec/utf8.h"
+#include "weir/embed/long_text.h"
 
 namespace weir::registry {
 
@@ -36,6 +37,11 @@ Core::~Core() {
 }
 
 Result<std::unique_ptr<Core>> Core::Open(RegistryOptions options) {
+  if (options.embeddings != nullptr) {
+    WEIR_ASSIGN(const EmbedModel model, options.embeddings->Describe(options.embedding_model));
+    options.vector_dimensions = model.dimensions;
+    options.vector_fingerprint = LongTextFingerprint(model);
+  }
   WEIR_TRY(options.Validate());
   std::unique_ptr<Core> core(new Core(std::move(options)));
   WEIR_TRY(core->Start());
@@ -162,12 +168,16 @@ void Core::CountIn(const AgentState& state) {
   counters_.tokens.fetch_add(state.tokens, std::memory_order_relaxed);
   counters_.text_bytes.fetch_add(state.text_bytes, std::memory_order_relaxed);
   counters_.pinned.fetch_add(state.pinned ? 1 : 0, std::memory_order_relaxed);
+  counters_.vectors.fetch_add(state.has_vector ? 1 : 0, std::memory_order_relaxed);
+  counters_.stale_vectors.fetch_add(state.stale_vector ? 1 : 0, std::memory_order_relaxed);
 }
 
 void Core::CountOut(const AgentState& state) {
   counters_.tokens.fetch_sub(state.tokens, std::memory_order_relaxed);
   counters_.text_bytes.fetch_sub(state.text_bytes, std::memory_order_relaxed);
   counters_.pinned.fetch_sub(state.pinned ? 1 : 0, std::memory_order_relaxed);
+  counters_.vectors.fetch_sub(state.has_vector ? 1 : 0, std::memory_order_relaxed);
+  counters_.stale_vectors.fetch_sub(state.stale_vector ? 1 : 0, std::memory_order_relaxed);
 }
 
 void Core::Refuse(std::string_view agent, const Error& error) {
@@ -262,6 +272,10 @@ RegistryStats Core::stats() const {
   stats.restored = read(counters_.restored);
   stats.set_aside = read(counters_.set_aside);
   stats.tokens_encoded = read(counters_.tokens_encoded);
+  stats.vectors = read(counters_.vectors);
+  stats.stale_vectors = read(counters_.stale_vectors);
+  stats.embedded = read(counters_.embedded);
+  stats.embed_failures = read(counters_.embed_failures);
   stats.ledger_failures = read(counters_.ledger_failures);
   return stats;
 }
@@ -269,6 +283,7 @@ RegistryStats Core::stats() const {
 void Core::CheckInvariants() const {
   uint64_t tokens = 0;
   uint64_t warm = 0;
+  uint64_t vectors = 0;
   std::map<const SpaceIndexes*, std::array<uint64_t, 3>> counts;  // contexts, warm ones, ones with a vector
   const std::vector<AgentPtr> states = directory_.Snapshot();
   for (const AgentPtr& state : states) {
@@ -287,8 +302,10 @@ void Core::CheckInvariants() const {
     ++count[0];
     count[1] += indexed != nullptr ? 1 : 0;
     count[2] += state->has_vector ? 1 : 0;
+    vectors += state->has_vector ? 1 : 0;
   }
   WEIR_CHECK(tokens == counters_.tokens, "{} tokens counted, {} are there", counters_.tokens.load(), tokens);
+  WEIR_CHECK(vectors == counters_.vectors, "{} vectors counted, {} are there", counters_.vectors.load(), vectors);
   WEIR_CHECK(directory_.size() == states.size(), "{} agents counted, {} are there", directory_.size(), states.size());
   WEIR_CHECK(CanReload() || warm == states.size(), "a cold context without a store");
   for (const auto& space : spaces_) {

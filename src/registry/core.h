@@ -1,7 +1,7 @@
 #pragma once
 // Core: the state of a Registry. Internal to `registry`; the public methods are spread over the files by what they do:
-// registration.cc and removal.cc changes (attempt.h undoes what did not come through), residency.cc warm and cold,
-// restore.cc the start, lookups.cc, gathering.cc and similar.cc questions.
+// registration.cc, append.cc and removal.cc changes (attempt.h undoes what did not come through), residency.cc warm and
+// cold, restore.cc the start, lookups.cc, gathering.cc and similar.cc questions.
 //
 // Locks, outermost first: a stripe (changes of one agent), the index turn (one writer for all indexes), then leaves: parts
 // of the directory, groups, spaces, holders, encoders, workflows. The pool is never called with the index turn held, since
@@ -70,13 +70,23 @@ struct Query {
   uint64_t begun = 0;  // number of the last change before it
   int64_t now_ms = 0;
   bool dense = false;
+  std::string semantic_note{};  // why there is no vector
 };
 
 struct Counters {
   std::atomic<uint64_t> registered{0}, replaced{0}, removed{0}, expired{0}, refused{0}, evicted{0}, forgotten{0},
-      reloaded{0}, prefetched{0}, restored{0}, set_aside{0}, tokens_encoded{0}, ledger_failures{0};
+      reloaded{0}, prefetched{0}, restored{0}, set_aside{0}, tokens_encoded{0}, ledger_failures{0}, embedded{0},
+      embed_failures{0};
   // Of what is here.
-  std::atomic<uint64_t> tokens{0}, text_bytes{0}, pinned{0};
+  std::atomic<uint64_t> tokens{0}, text_bytes{0}, pinned{0}, vectors{0}, stale_vectors{0};
+};
+
+// Vectors of a context on its way.
+struct ContextVectors {
+  std::vector<float> whole;     // empty: none
+  std::vector<float> segments;  // a row each, all 0 where there is none; or empty
+  std::string fingerprint;      // of the model; empty: a caller's
+  std::string note;             // why the model gave none
 };
 
 Error NoMemory(std::string_view what);
@@ -98,11 +108,16 @@ class Core {
   // Changes (registration.cc).
   Result<Registered> Register(const ContextInput& input, Write write);
   Result<Registered> Append(std::string_view agent, const AppendInput& input);
+  Result<EmbeddedContexts> EmbedMissing();
   Status SetPinned(std::string_view agent, bool pinned);
   Status Remove(std::string_view agent);
   // False: it was changed meanwhile, or has not expired.
   Result<bool> RemoveIfExpired(const AgentPtr& state);
   Result<uint64_t> Clear(const std::optional<std::string>& group);
+
+  // Meaning (meaning.cc).
+  Result<std::vector<float>> VectorOf(std::string_view text) const;
+  Result<SimilarReport> FindSimilarMeaning(std::string_view text, const SimilarOptions& options);
 
   // Residency (residency.cc).
   Result<HeldContext> Get(std::string_view agent);
@@ -177,14 +192,29 @@ class Core {
   Status TakePlace();
   void GivePlaceBack();
   Result<Encoded> EncodeContext(const ContextInput& input, const Tokenizer& tokenizer, const AgentPtr& before);
-  Result<Registered> Change(const ContextInput& input, const AgentPtr& before);  // stripe held
-  Status RemoveLocked(const AgentPtr& state, Removal why);                       // stripe held
+  // `as_before`: the time of the last change, and with it the expiry, stay.
+  enum class Age : uint8_t { kNew, kAsBefore };
+  Result<Registered> Change(const ContextInput& input, const ContextVectors& vectors, const AgentPtr& before,
+                            Age age = Age::kNew);           // stripe held
+  Status RemoveLocked(const AgentPtr& state, Removal why);  // stripe held
   Result<ContextInput> InputLike(const AgentState& state, const ContextView& view) const;
+  Result<Registered> RegisterLocked(const ContextInput& input, const ContextVectors& vectors, Write write);  // stripe held
+  // False: the agent has changed since `seen`; nothing was done.
+  Result<bool> EmbedAgain(const AgentPtr& seen, EmbeddedContexts& done);
   Result<ContextInput> InputGrown(const AgentState& state, const ContextView& view, const AppendInput& input) const;
   Status SetPinnedLocked(const AgentPtr& state, bool pinned);  // stripe held
   Status ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const AgentPtr& before, bool was_pinned);
-  static void Describe(AgentState& state, const ContextTerms& terms, const ContextParts& parts, const SystemPrompt& system);
+  void Describe(AgentState& state, const ContextTerms& terms, const ContextParts& parts, const SystemPrompt& system) const;
   void DescribeSharing(const AgentState& state, const Body& body, Registered& answer) const;
+  // Meaning; nobody's turn is held. `known`: a record some of whose segments have the vectors that they need.
+  bool Embeds() const { return options_.embeddings != nullptr; }
+  ContextVectors VectorsOf(std::string_view text, std::vector<Segment> segments, const ContextView* known = nullptr) const;
+  ContextVectors VectorsFor(const ContextInput& input, const AgentPtr& before);
+  bool Counts(std::span<const float> vector, std::string_view fingerprint) const {
+    return !vector.empty() && vector.size() == options_.vector_dimensions && fingerprint == options_.vector_fingerprint;
+  }
+  void NameNearestSegments(std::span<const float> vector, SimilarReport& report);
+  void CountVectors(const ContextVectors& vectors);
   // What follows needs no memory and cannot fail. False of Retire: somebody else does it, or did.
   bool Retire(const AgentPtr& state, bool still_in_pool);
   bool Supersede(AgentState& state);

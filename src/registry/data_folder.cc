@@ -9,6 +9,7 @@
 #include "weir/base/file.h"
 #include "weir/base/log.h"
 #include "weir/codec/json.h"
+#include "weir/embed/long_text.h"
 
 namespace weir {
 namespace {
@@ -73,6 +74,11 @@ Result<std::string> TextOf(const Json& json, std::string_view name, const fs::pa
   return member->as_string();
 }
 
+std::string OptionalTextOf(const Json& json, std::string_view name) {
+  const Json* const member = json.Find(name);
+  return member != nullptr && member->is_string() ? member->as_string() : std::string();
+}
+
 Status WriteSettings(const fs::path& folder, const DataFolderSettings& settings) {
   Json json = Json::MakeObject();
   json.Set(kFormatKey, uint64_t{kDataFolderFormat});
@@ -80,6 +86,10 @@ Status WriteSettings(const fs::path& folder, const DataFolderSettings& settings)
   json.Set("fingerprint", settings.fingerprint);
   json.Set("block_size", uint64_t{settings.block_size});
   json.Set("vector_dimensions", uint64_t{settings.vector_dimensions});
+  if (!settings.vector_fingerprint.empty()) {
+    json.Set("vector_model", settings.vector_model);
+    json.Set("vector_fingerprint", settings.vector_fingerprint);
+  }
   return WriteFileAtomically(SettingsFile(folder), json.Dump(2) + "\n");
 }
 
@@ -119,6 +129,10 @@ Status CheckAsked(const DataFolderOptions& options, const DataFolderSettings& se
                                        *options.vector_dimensions),
                            "use the embedding model that it was made with, or another folder");
   }
+  if (options.registry.embeddings != nullptr && settings.has_callers_vectors()) {
+    return InvalidArgument(fmt::format("the vectors of {} come from callers", folder),
+                           "open it without an embedding model, or use another folder");
+  }
   if (options.registry.tokenizers.empty()) return {};
   const NamedTokenizer& first = options.registry.tokenizers.front();
   if (first.tokenizer != nullptr && first.tokenizer->fingerprint() != settings.fingerprint) {
@@ -145,10 +159,22 @@ Result<DataFolderSettings> MakeSettings(const DataFolderOptions& options, const 
   return settings;
 }
 
+// With the store's lock held.
+Status UseModel(const DataFolderOptions& options, DataFolderSettings& settings) {
+  WEIR_ASSIGN(const EmbedModel model, options.registry.embeddings->Describe(options.registry.embedding_model));
+  std::string fingerprint = LongTextFingerprint(model);
+  if (settings.vector_fingerprint == fingerprint && settings.vector_dimensions == model.dimensions) return {};
+  settings.vector_model = model.name;
+  settings.vector_fingerprint = std::move(fingerprint);
+  settings.vector_dimensions = model.dimensions;
+  return WriteSettings(options.folder, settings);
+}
+
 RegistryOptions CompleteOptions(DataFolderOptions& options, const DataFolder& data) {
   RegistryOptions complete = std::move(options.registry);
   complete.block_size = data.settings.block_size;
   complete.vector_dimensions = data.settings.vector_dimensions;
+  complete.vector_fingerprint = data.settings.vector_fingerprint;
   complete.store = data.store.get();
   complete.ledger = data.ledger.get();
   if (complete.tokenizers.empty()) {
@@ -206,6 +232,8 @@ Result<DataFolderSettings> ReadDataFolderSettings(const fs::path& folder) {
   WEIR_ASSIGN(settings.fingerprint, TextOf(*json, "fingerprint", file));
   WEIR_ASSIGN(settings.block_size, NumberOf(*json, "block_size", file));
   WEIR_ASSIGN(settings.vector_dimensions, NumberOf(*json, "vector_dimensions", file));
+  settings.vector_model = OptionalTextOf(*json, "vector_model");
+  settings.vector_fingerprint = OptionalTextOf(*json, "vector_fingerprint");
   return settings;
 }
 
@@ -232,6 +260,7 @@ Result<DataFolder> OpenDataFolder(DataFolderOptions options) {
   if (!found) return std::move(found).error();
   data.settings = *std::move(found);
   WEIR_TRY(CheckAsked(options, data.settings));
+  if (!options.read_only && options.registry.embeddings != nullptr) WEIR_TRY(UseModel(options, data.settings));
   if (!options.read_only) {
     LedgerOptions ledger;
     ledger.path = DataFolderLedger(options.folder);

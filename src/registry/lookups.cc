@@ -88,7 +88,7 @@ Status Core::Compare(const Query& query, std::span<const AgentPtr> agents, const
     const bool approximate = view && !query.dense && !state->terms.dense;
     if (approximate && options.moved) WEIR_TRY(sharing.Moved(view->tokens(), options, result));
     if (approximate && options.near && options.moved) sharing.Near(view->tokens(), options, result);
-    if (approximate && options.semantic && !query.vector.empty() && !view->vector().empty()) {
+    if (approximate && options.semantic && !query.vector.empty() && state->has_vector) {
       result.similarity = Cosine(query.vector, view->vector());
     }
     report.results.push_back(std::move(result));
@@ -120,7 +120,7 @@ Status Core::Finish(const Query& query, const FindSharedOptions& options, Shared
     if (options_.vector_dimensions == 0) {
       report.semantic_note = "disabled: there is no embedding model";
     } else if (query.vector.empty()) {
-      report.semantic_note = "the target has no vector";
+      report.semantic_note = query.semantic_note.empty() ? "the target has no vector" : query.semantic_note;
     }
   }
   return {};
@@ -155,7 +155,9 @@ Result<SharedReport> Core::FindShared(std::span<const std::string> agents, const
   WEIR_ASSIGN(const auto held, HoldNow(name));
   const auto& [state, pin] = held;
   const ContextView view = pin.resource<Body>().view();
-  Query query = QueryOf(*state->space, view.tokens(), view.vector());
+  const std::span<const float> vector = state->has_vector ? view.vector() : std::span<const float>();
+  Query query = QueryOf(*state->space, view.tokens(), vector);
+  if (state->stale_vector) query.semantic_note = "the target's vector is of another model: embed it again";
   query.exclude = state->terms.agent;
   query.dense = state->terms.dense;
 
@@ -204,7 +206,18 @@ Result<SharedReport> Core::Match(std::span<const TokenId> tokens, const MatchOpt
   SharedReport report;
   const std::shared_ptr<const SpaceIndexes> indexes = FindSpace(space);
   const SpaceIndexes nowhere;
-  Query query = QueryOf(indexes == nullptr ? nowhere : *indexes, tokens, options.vector);
+  std::vector<float> made;
+  std::string why_none;
+  if (options.vector.empty() && !options.text.empty() && options.find.semantic && Embeds()) {
+    Result<std::vector<float>> vector = VectorOf(options.text);
+    if (vector) {
+      made = *std::move(vector);
+    } else {
+      why_none = vector.error().ToString();
+    }
+  }
+  Query query = QueryOf(indexes == nullptr ? nowhere : *indexes, tokens, options.vector.empty() ? made : options.vector);
+  query.semantic_note = std::move(why_none);
   if (options.exclude) query.exclude = *options.exclude;
   if (indexes != nullptr) {
     WEIR_TRY(Search(query, nullptr, options.find, report));

@@ -1,4 +1,4 @@
-// Changes that give an agent a context: register, replace, append, pin.
+// Changes that give an agent a context: register and replace; append.cc grows one.
 
 #include <fmt/format.h>
 
@@ -36,18 +36,8 @@ std::string_view Bytes(std::span<const std::byte> bytes) {
 
 // What the parts of a record point into.
 ContextParts PartsOf(const ContextTerms& terms, std::string_view text, const Encoding& encoding,
-                     std::span<const Segment> segments, std::span<const float> vector) {
-  return {terms, text, encoding.ids, encoding.begins, segments, vector};
-}
-
-// Another segment of that name is here: "user" becomes "user 2".
-std::string FreeName(std::span<const Segment> segments, std::string name) {
-  const auto is_taken = [&](const std::string& candidate) {
-    return std::ranges::any_of(segments, [&](const Segment& segment) { return segment.name == candidate; });
-  };
-  std::string candidate = name;
-  for (size_t number = 2; is_taken(candidate); ++number) candidate = fmt::format("{} {}", name, number);
-  return candidate;
+                     std::span<const Segment> segments, const ContextVectors& vectors) {
+  return {terms, text, encoding.ids, encoding.begins, segments, vectors.whole, vectors.segments, vectors.fingerprint};
 }
 
 }  // namespace
@@ -80,6 +70,10 @@ Status Core::CheckInput(const ContextInput& input) const {
   }
   if (input.ttl && *input.ttl < Duration(0)) {
     return InvalidArgument(fmt::format("agent '{}': a negative time to live", input.agent), "zero means never");
+  }
+  if (!input.vector.empty() && !options_.vector_fingerprint.empty()) {
+    return InvalidArgument(fmt::format("agent '{}': a vector where the registry's model makes them", input.agent),
+                           "leave it out");
   }
   if (!input.vector.empty() && input.vector.size() != options_.vector_dimensions) {
     return InvalidArgument(
@@ -154,23 +148,35 @@ Result<Core::Encoded> Core::EncodeContext(const ContextInput& input, const Token
   return encoded;
 }
 
+Result<Registered> Core::RegisterLocked(const ContextInput& input, const ContextVectors& vectors, Write write) {
+  AgentPtr before = directory_.Find(input.agent);
+  if (before != nullptr && IsExpired(*before, NowMs())) {
+    WEIR_TRY(RemoveLocked(before, Removal::kExpired));
+    before = nullptr;
+  }
+  if (write == Write::kRegister && before != nullptr) {
+    return Error{ErrorCode::kAlreadyExists, fmt::format("agent '{}' has a context already", input.agent),
+                 "replace it, or append to it"};
+  }
+  if (write == Write::kReplace && before == nullptr) return UnknownAgent(input.agent);
+  WEIR_TRY(CheckEmergency());
+  return Change(input, vectors, before);
+}
+
 Result<Registered> Core::Register(const ContextInput& input, Write write) {
   try {
     Result<Registered> done = [&]() -> Result<Registered> {
       WEIR_TRY(CheckInput(input));
+      ContextVectors vectors;
+      vectors.whole = input.vector;
+      if (Embeds()) {
+        // What will be refused anyway needs no vectors.
+        const Result<AgentPtr> before = Find(input.agent);
+        const bool is_wanted = write == Write::kPut || before.has_value() == (write == Write::kReplace);
+        if (is_wanted && CheckEmergency()) vectors = VectorsFor(input, before ? *before : nullptr);
+      }
       const std::lock_guard stripe(StripeOf(input.agent));
-      AgentPtr before = directory_.Find(input.agent);
-      if (before != nullptr && IsExpired(*before, NowMs())) {
-        WEIR_TRY(RemoveLocked(before, Removal::kExpired));
-        before = nullptr;
-      }
-      if (write == Write::kRegister && before != nullptr) {
-        return Error{ErrorCode::kAlreadyExists, fmt::format("agent '{}' has a context already", input.agent),
-                     "replace it, or append to it"};
-      }
-      if (write == Write::kReplace && before == nullptr) return UnknownAgent(input.agent);
-      WEIR_TRY(CheckEmergency());
-      return Change(input, before);
+      return RegisterLocked(input, vectors, write);
     }();
     if (!done) {
       Refuse(input.agent, done.error());
@@ -185,70 +191,7 @@ Result<Registered> Core::Register(const ContextInput& input, Write write) {
   }
 }
 
-// Everything but text and vector.
-Result<ContextInput> Core::InputLike(const AgentState& state, const ContextView& view) const {
-  ContextTerms terms = view.Terms();
-  ContextInput input;
-  WEIR_ASSIGN(input.tokenizer, TokenizerNameOf(terms.space.tokenizer_fingerprint));
-  input.agent = std::move(terms.agent);
-  input.group = std::move(terms.group);
-  input.role = std::move(terms.role);
-  input.segments = view.Segments();
-  input.model = std::move(terms.space.model);
-  input.lora = std::move(terms.space.lora);
-  input.salt = std::move(terms.space.salt);
-  input.add_special_tokens = terms.add_special_tokens;
-  input.pinned = state.pinned.load(std::memory_order_relaxed);
-  input.dense = terms.dense;
-  input.ttl = state.ttl;
-  return input;
-}
-
-Result<ContextInput> Core::InputGrown(const AgentState& state, const ContextView& view, const AppendInput& input) const {
-  const std::string& agent = state.terms.agent;
-  WEIR_ASSIGN(ContextInput whole, InputLike(state, view));
-  const uint64_t bytes = view.text().size() + input.text.size();
-  if (bytes > options_.context_text_bytes_max) {
-    return InvalidArgument(fmt::format("agent '{}': a context of {}, more than {}", agent, FormatByteSize(bytes),
-                                       FormatByteSize(options_.context_text_bytes_max)),
-                           "start a new context, or raise context_text_bytes_max");
-  }
-  whole.text.reserve(bytes);
-  whole.text.append(view.text()).append(input.text);
-  Segment segment;
-  segment.name = FreeName(whole.segments, input.name.empty() ? std::string(SegmentKindName(input.kind)) : input.name);
-  segment.kind = input.kind;
-  segment.bytes = {static_cast<uint32_t>(view.text().size()), static_cast<uint32_t>(bytes)};
-  whole.segments.push_back(std::move(segment));
-  whole.vector = input.vector;
-  return whole;
-}
-
-Result<Registered> Core::Append(std::string_view agent, const AppendInput& input) {
-  try {
-    Result<Registered> done = [&]() -> Result<Registered> {
-      const std::lock_guard stripe(StripeOf(agent));
-      WEIR_ASSIGN(const AgentPtr before, Find(agent));
-      if (input.text.empty()) return InvalidArgument(fmt::format("agent '{}': nothing to append", agent), "give it text");
-      ContextInput whole;
-      {
-        WEIR_ASSIGN(const Pin pin, Hold(before));
-        WEIR_ASSIGN(whole, InputGrown(*before, pin.resource<Body>().view(), input));
-      }
-      WEIR_TRY(CheckInput(whole));
-      WEIR_TRY(CheckEmergency());
-      return Change(whole, before);
-    }();
-    if (!done) Refuse(agent, done.error());
-    return done;
-  } catch (const std::bad_alloc&) {
-    Error error = NoMemory("a context that grows");
-    Refuse(agent, error);
-    return error;
-  }
-}
-
-Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& before) {
+Result<Registered> Core::Change(const ContextInput& input, const ContextVectors& vectors, const AgentPtr& before, Age age) {
   Attempt attempt(*this);
   if (before == nullptr) {
     WEIR_TRY(attempt.TakePlace());
@@ -268,7 +211,7 @@ Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& befor
   terms.space = std::move(space);
   terms.block_size = options_.block_size;
   terms.revision = before == nullptr ? 1 : before->terms.revision + 1;
-  terms.updated_ms = NowMs();
+  terms.updated_ms = age == Age::kNew ? NowMs() : before->terms.updated_ms;
   terms.created_ms = before == nullptr ? terms.updated_ms : before->terms.created_ms;
   state->ttl = input.ttl.value_or(options_.ttl);
   constexpr auto kTtlMax = std::chrono::duration_cast<std::chrono::milliseconds>(Duration::max());
@@ -279,7 +222,7 @@ Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& befor
   terms.add_special_tokens = input.add_special_tokens;
 
   const SystemPrompt system = SystemPromptOf(encoded.segments, encoded.text, encoded.encoding.ids, encoded.encoding.begins);
-  const ContextParts parts = PartsOf(terms, encoded.text, encoded.encoding, encoded.segments, input.vector);
+  const ContextParts parts = PartsOf(terms, encoded.text, encoded.encoding, encoded.segments, vectors);
   Describe(*state, terms, parts, system);
   WEIR_ASSIGN(std::unique_ptr<Body> body, NewBody(state->record_bytes));
   WriteContextRecord(parts, body->bytes);
@@ -290,6 +233,8 @@ Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& befor
   answer.tokens = state->tokens;
   answer.blocks = state->blocks;
   answer.tokens_encoded = encoded.tokens_encoded;
+  answer.has_vector = state->has_vector;
+  answer.vector_note = vectors.note;
   WEIR_TRY(attempt.TakeNumber(state));
   WEIR_TRY(attempt.Hold(std::move(body)));
   WEIR_TRY(attempt.EnterIndexes());
@@ -305,6 +250,7 @@ Result<Registered> Core::Change(const ContextInput& input, const AgentPtr& befor
   if (before != nullptr) Retire(before, true);
   answer.system =
       groups_.IdentityOf(*state, state->space->space, system, [&](HolderId holder) { return SystemTokensOf(holder); });
+  CountVectors(vectors);
   (before == nullptr ? counters_.registered : counters_.replaced).fetch_add(1, std::memory_order_relaxed);
   Record([&] {
     return Decision{
@@ -345,7 +291,8 @@ Status Core::ApplyOrPutBack(const StoreBatch& batch, const StoreKey& key, const 
   return applied;
 }
 
-void Core::Describe(AgentState& state, const ContextTerms& terms, const ContextParts& parts, const SystemPrompt& system) {
+void Core::Describe(AgentState& state, const ContextTerms& terms, const ContextParts& parts,
+                    const SystemPrompt& system) const {
   state.terms = terms;
   state.terms.space = {};
   state.pinned = terms.pinned;
@@ -354,7 +301,8 @@ void Core::Describe(AgentState& state, const ContextTerms& terms, const ContextP
   state.blocks = state.tokens / terms.block_size;
   state.text_bytes = parts.text.size();
   state.record_bytes = ContextRecordBytes(parts);
-  state.has_vector = !parts.vector.empty();
+  state.has_vector = Counts(parts.vector, parts.vector_fingerprint);
+  state.stale_vector = !state.has_vector && !parts.vector.empty();
   state.has_system = !system.text.empty();
   if (state.has_system) state.system_digest = Sha256(system.text);
 }

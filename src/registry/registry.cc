@@ -89,6 +89,12 @@ Result<Registered> Registry::Put(const ContextInput& input) { return parts_->cor
 Result<Registered> Registry::Append(std::string_view agent, const AppendInput& input) {
   return parts_->core->Append(agent, input);
 }
+Result<EmbeddedContexts> Registry::EmbedMissing() {
+  return Contained("embedding contexts", [&] { return parts_->core->EmbedMissing(); });
+}
+Result<std::vector<float>> Registry::VectorOf(std::string_view text) {
+  return Contained("a vector", [&] { return parts_->core->VectorOf(text); });
+}
 Status Registry::SetPinned(std::string_view agent, bool pinned) { return parts_->core->SetPinned(agent, pinned); }
 Status Registry::Remove(std::string_view agent) { return parts_->core->Remove(agent); }
 Result<uint64_t> Registry::Clear(std::optional<std::string> group) { return parts_->core->Clear(group); }
@@ -117,7 +123,9 @@ Result<SharedReport> Registry::Match(std::string_view prompt, const MatchOptions
   return Contained("a match", [&]() -> Result<SharedReport> {
     WEIR_ASSIGN(const std::vector<TokenId> tokens,
                 parts_->core->Encode(prompt, options.tokenizer, options.add_special_tokens));
-    return parts_->core->Match(tokens, options);
+    MatchOptions whole = options;
+    whole.text = prompt;
+    return parts_->core->Match(tokens, whole);
   });
 }
 Result<SharedReport> Registry::MatchTokens(std::span<const TokenId> tokens, const MatchOptions& options) {
@@ -125,6 +133,7 @@ Result<SharedReport> Registry::MatchTokens(std::span<const TokenId> tokens, cons
 }
 Result<SimilarReport> Registry::FindSimilar(std::string_view text, const SimilarOptions& options) {
   return Contained("a search", [&]() -> Result<SimilarReport> {
+    if (options.by == SimilarBy::kMeaning) return parts_->core->FindSimilarMeaning(text, options);
     WEIR_ASSIGN(const std::vector<TokenId> tokens, parts_->core->Encode(text, options.tokenizer, false));
     return parts_->core->FindSimilar(tokens, options);
   });

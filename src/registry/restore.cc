@@ -44,7 +44,9 @@ Status Core::RestoreOne(const StoreKey& key, std::string_view bytes) {
     return InvalidArgument(
         fmt::format("agent '{}' has blocks of {} tokens, not {}", terms.agent, view.block_size(), options_.block_size));
   }
-  if (!view.vector().empty() && view.vector().size() != options_.vector_dimensions) {
+  // Of another model it does not count, and the context is none the worse for it.
+  if (!view.vector().empty() && view.vector_fingerprint() == options_.vector_fingerprint &&
+      view.vector().size() != options_.vector_dimensions) {
     return InvalidArgument(fmt::format("agent '{}' has a vector of {} dimensions", terms.agent, view.vector().size()));
   }
   auto state = std::make_shared<AgentState>();
@@ -52,7 +54,10 @@ Status Core::RestoreOne(const StoreKey& key, std::string_view bytes) {
   const std::vector<Segment> segments = view.Segments();
   const std::vector<uint32_t> begins = view.Begins();
   const SystemPrompt system = SystemPromptOf(segments, view.text(), view.tokens(), begins);
-  Describe(*state, terms, {terms, view.text(), view.tokens(), begins, segments, view.vector()}, system);
+  Describe(*state, terms,
+           {terms, view.text(), view.tokens(), begins, segments, view.vector(), view.segment_vectors(),
+            view.vector_fingerprint()},
+           system);
   if (state->store_key != key) return Corrupt(fmt::format("agent '{}' lies under another agent's key", terms.agent));
   state->pinned = terms.pinned;
   state->ttl = terms.expires_ms == 0 ? Duration(0) : std::chrono::milliseconds(terms.expires_ms - terms.updated_ms);

@@ -134,7 +134,7 @@ Result<SimilarReport> Core::FindSimilar(std::span<const TokenId> tokens, const S
     const auto prefix = prefixes.find(holder);
     const uint32_t prefix_blocks = prefix == prefixes.end() ? 0 : prefix->second;
     report.results.push_back({state->terms.agent, state->terms.revision, similarity, count.equal, count.near,
-                              ExactPrefix{prefix_blocks * options_.block_size, prefix_blocks}});
+                              ExactPrefix{prefix_blocks * options_.block_size, prefix_blocks}, std::nullopt});
   }
   PutInOrder(options, report);
   const uint32_t contexts = space->contexts.load(std::memory_order_relaxed);
@@ -177,12 +177,17 @@ Result<SimilarReport> Core::FindSimilarVector(std::span<const float> vector, con
     for (const VectorHit& hit : found.hits) {
       const AgentPtr state = directory_.FindHolder(hit.owner);
       if (state == nullptr || !Sees(query, *state) || state->terms.dense) continue;
-      report.results.push_back(
-          {state->terms.agent, state->terms.revision, hit.similarity, std::nullopt, std::nullopt, std::nullopt});
+      report.results.push_back({state->terms.agent, state->terms.revision, hit.similarity, std::nullopt, std::nullopt,
+                                std::nullopt, std::nullopt});
     }
     if (report.results.size() >= options.k || found.hits.size() < nearest.k || nearest.k == 65'536) break;
   }
   PutInOrder(options, report);
+  NameNearestSegments(vector, report);
+  if (const uint64_t stale = counters_.stale_vectors.load(std::memory_order_relaxed); stale > 0) {
+    report.note =
+        fmt::format("{} of the contexts have vectors of another model, which do not count: embed them again", stale);
+  }
   return report;
 }
 

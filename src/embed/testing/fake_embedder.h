@@ -56,7 +56,10 @@ struct FakeModel {
 
 class FakeEmbedder final : public Embedder {
  public:
-  explicit FakeEmbedder(FakeModel& model) : model_(model) { model_.alive.fetch_add(1); }
+  explicit FakeEmbedder(FakeModel& model, std::string fingerprint = "fake")
+      : model_(model), fingerprint_(std::move(fingerprint)) {
+    model_.alive.fetch_add(1);
+  }
   ~FakeEmbedder() override { model_.alive.fetch_sub(1); }
 
   uint32_t dimensions() const override { return model_.dimensions; }
@@ -116,23 +119,23 @@ class FakeEmbedder final : public Embedder {
   }
 
   FakeModel& model_;
-  const std::string fingerprint_ = "fake";
+  const std::string fingerprint_;
 };
 
-inline EmbedModel ModelOf(FakeModel& fake, std::string name = "fake-model") {
+inline EmbedModel ModelOf(FakeModel& fake, std::string name = "fake-model", const std::string& fingerprint = "fake") {
   EmbedModel model;
   model.name = std::move(name);
   model.aliases = {"some/Fake_Model"};
-  model.fingerprint = "fake";
+  model.fingerprint = fingerprint;
   model.dimensions = fake.dimensions;
   model.matryoshka = {4};
   model.tokens_max = fake.tokens_max;
   model.query_prefix = "query: ";
   model.tokenizer = std::make_shared<ByteTokenizer>();
-  model.load = [&fake]() -> Result<std::unique_ptr<Embedder>> {
+  model.load = [&fake, fingerprint]() -> Result<std::unique_ptr<Embedder>> {
     fake.loads.fetch_add(1);
     if (!fake.load_status) return fake.load_status.error();
-    return std::unique_ptr<Embedder>(std::make_unique<FakeEmbedder>(fake));
+    return std::unique_ptr<Embedder>(std::make_unique<FakeEmbedder>(fake, fingerprint));
   };
   return model;
 }

@@ -29,6 +29,7 @@ inline std::string ViewOf(const ContextView& view, bool pinned) {
             ":" + std::to_string(segment.tokens.end);
   }
   for (const float value : view.vector()) text += "|" + std::to_string(value);
+  for (const float value : view.segment_vectors()) text += "|" + std::to_string(value);
   text += "|";
   for (const TokenId token : view.tokens()) text += std::to_string(token) + ",";
   return text + "|" + std::string(view.text()) + "\n";

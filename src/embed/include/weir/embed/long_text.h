@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,8 +27,10 @@ namespace weir {
 
 // Of one text; 500,000 tokens at 128 a window.
 inline constexpr uint32_t kWindowsMax = 4096;
-// Names the method: vectors of different methods are not comparable.
-inline constexpr std::string_view kLongTextMethod = "windows-1";
+
+// 32 hexadecimal digits over all that decides what such vectors are: model, tokenizer, dimensions, what stands in front of
+// passages, the length of windows, the method. Vectors under two of these are not compared.
+std::string LongTextFingerprint(const EmbedModel& model);
 
 struct TextWindow {
   uint32_t begin = 0;  // bytes of the text

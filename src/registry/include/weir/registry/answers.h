@@ -7,7 +7,7 @@
 // near      blocks within 8 bits of SimHash with other tokens. A hint for who writes prompts; each carries how many tokens
 //           differ. A block whose tokens stand there too, outside every run of 32, is of no kind here; FindSimilar counts
 //           it.
-// semantic  cosine of two vectors that callers supplied. Says nothing about tokens.
+// semantic  cosine of two vectors, of whole contexts or of segments. Says nothing about tokens.
 // Null means not known: not asked for, not measured (cold contexts have no tokens in memory), or forbidden by policy.
 
 #include <cstdint>
@@ -53,6 +53,9 @@ struct Registered {
   uint32_t shared_blocks = 0;
   std::optional<std::string> shared_with{};
   SystemIdentity system{};
+  bool has_vector = false;
+  // Why the embedding model gave no vector; empty otherwise, and without a model.
+  std::string vector_note{};
 };
 
 struct MovedSpan {
@@ -107,6 +110,13 @@ struct SharedReport {
   std::string semantic_note{};  // why there is no similarity; empty otherwise
 };
 
+// The segment of a context whose vector is nearest to the one that was asked about.
+struct NearestSegment {
+  uint32_t segment = 0;  // its place in the context
+  std::string name;
+  float similarity = 0;  // cosine
+};
+
 // Answer to find_similar.
 struct SimilarContext {
   std::string agent;
@@ -117,6 +127,8 @@ struct SimilarContext {
   std::optional<uint32_t> equal_blocks;      // blocks of the query with the same tokens there, wherever they stand
   std::optional<uint32_t> near_blocks;       // others within the radius
   std::optional<ExactPrefix> shared_prefix;  // null by vector
+  // By vector: null where no segment has one, or the context is not in memory.
+  std::optional<NearestSegment> nearest_segment{};
 };
 
 struct SimilarReport {

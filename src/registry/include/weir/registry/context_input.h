@@ -29,7 +29,7 @@ struct ContextInput {
   bool pinned = false;
   std::optional<bool> dense{};    // unset: by the role
   std::optional<Duration> ttl{};  // unset: the registry's; zero: never expires
-  // Any embedding of the text, of the registry's vector_dimensions; empty: none.
+  // Any embedding of the text, of the registry's vector_dimensions; empty: none. Refused where a model makes the vectors.
   std::vector<float> vector{};
 };
 

@@ -1,10 +1,12 @@
 #pragma once
 // ContextRecord: a registered context as one run of bytes, the same on disk and in memory.
 //
-// Layout (little-endian, no pointers): a header of fixed size, the token ids, the vector, the table of segments, the names,
+// Layout (little-endian, no pointers): a header of fixed size, the token ids, the vectors, the table of segments, the names,
 // the length of each token in bytes as variable-length numbers, the text. docs/context-record.md has every field. Whoever
 // reads bytes of a file asks ContextView::Check first; after that every accessor is a look at the bytes. Immutable; any
 // thread.
+//
+// A record without vectors of a model is written as version 1, which earlier releases read as well.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +20,7 @@
 
 namespace weir {
 
-inline constexpr uint32_t kContextRecordVersion = 1;
+inline constexpr uint32_t kContextRecordVersion = 2;
 
 // What belongs to a context beside its text and tokens.
 struct ContextTerms {
@@ -43,6 +45,9 @@ struct ContextParts {
   std::span<const uint32_t> begins;  // of each token in the text, as Encoding has them
   std::span<const Segment> segments;
   std::span<const float> vector;  // may be empty
+  // One row of vector.size() for each segment, all 0 where a segment has none; may be empty. Finite.
+  std::span<const float> segment_vectors{};
+  std::string_view vector_fingerprint{};  // of what made the vectors; empty: a caller. Not without a vector
 };
 
 // REQUIRES of both: at most 2^32 - 1 bytes of text, segments that CheckSegments() and PlaceSegments() have seen.
@@ -65,6 +70,10 @@ class ContextView {
   std::string_view text() const;
   std::span<const TokenId> tokens() const;
   std::span<const float> vector() const;
+  std::span<const float> segment_vectors() const;  // empty, or a row for each segment
+  // Empty: it has none.
+  std::span<const float> SegmentVector(size_t segment) const;
+  std::string_view vector_fingerprint() const;
   uint32_t block_size() const;
   uint64_t revision() const;
   bool pinned() const;

@@ -2,7 +2,7 @@
 // Data folder: a registry on disk.
 //
 //   DIR/registry.json   what must not change while contexts are kept: tokenizer (name, fingerprint), block size,
-//                       dimensions of vectors, and the format of the folder
+//                       and the format of the folder; and what its vectors are made with
 //   DIR/contexts/       the store
 //   DIR/embeddings/     vectors of texts, when there are any: a store of its own, that a registry does not open
 //   DIR/ledger.jsonl    decisions, with its rotated files beside it; one that was damaged is set aside as
@@ -38,6 +38,12 @@ struct DataFolderSettings {
   std::string fingerprint;  // of that tokenizer: the default of the registry
   uint32_t block_size = kDefaultBlockSize;
   uint32_t vector_dimensions = 0;  // 0: contexts have no vectors
+  // The embedding model that vectors are made with now, by name and LongTextFingerprint; empty: callers supply them. Those
+  // in the folder that another one made do not count.
+  std::string vector_model{};
+  std::string vector_fingerprint{};
+
+  bool has_callers_vectors() const { return vector_dimensions > 0 && vector_fingerprint.empty(); }
 };
 
 std::filesystem::path DataFolderStore(const std::filesystem::path& folder);
@@ -58,7 +64,8 @@ struct DataFolderOptions {
   std::optional<uint32_t> vector_dimensions{};
   // Limits and tokenizers; block size, dimensions, store and ledger are filled in. The first tokenizer must be the folder's.
   // None at all: what needs no text tokenized works (list, get, find_shared, remove), the rest is refused as unsupported; a
-  // new folder cannot be made so.
+  // new folder cannot be made so. With an embedding model, vectors are made with it from now on, which registry.json says
+  // then; refused where callers supply them. Without one, those that are there count as they did.
   RegistryOptions registry{};
 };
 

@@ -11,6 +11,10 @@
 //
 // A space (tokenizer, model, LoRA, salt) has indexes of its own; nothing is shared or found across spaces.
 //
+// With an embedding model each context has a vector of its whole text and one of each segment, stored with it, so that a
+// restart needs no model. They are made before a change takes its turn. Whatever the model does, the context is registered:
+// without a vector, then, and the answer says why. Vectors of different models never meet.
+//
 // Threads: every method from any thread. Look-ups wait for no writer of an index, and for the store only where a cold
 // context is read back; changes of one agent take turns, changes of different agents share the store's disk writes. A
 // look-up tells of the contexts that are there from its beginning to its end; of one that comes, goes or is replaced
@@ -45,6 +49,8 @@
 
 namespace weir {
 
+class EmbedCache;  // weir/embed/embed_cache.h
+
 struct NamedTokenizer {
   std::string name;
   std::shared_ptr<const Tokenizer> tokenizer;
@@ -64,13 +70,19 @@ struct RegistryOptions {
   uint32_t workflows_max = 10'000;
   Duration ttl{0};                                          // since the last change of a context; zero: never
   std::vector<std::string> dense_roles{"judge", "critic"};  // lower case
-  uint32_t vector_dimensions = 0;                           // 0: no semantic matching
+  // Where vectors come from, and the model's name there; borrowed. Null: from callers, or from what the store holds. With a
+  // model the next two are its own, and filled in.
+  EmbedCache* embeddings = nullptr;
+  std::string embedding_model{};
+  uint32_t vector_dimensions = 0;  // 0: no semantic matching
+  // Of what made the vectors (LongTextFingerprint). Those of another origin do not count. Empty: callers supply them.
+  std::string vector_fingerprint{};
   // Of the names of its pools ("contexts", "index"), where several registries are under one broker: "/team".
   std::string pool_suffix{};
-  Store* store = nullptr;                                   // borrowed; null: nothing outlives the process
-  Ledger* ledger = nullptr;                                 // borrowed; null: decisions are not written down
-  const Clock* clock = nullptr;                             // borrowed; null: the steady clock
-  std::function<int64_t()> wall_ms{};                       // milliseconds since 1970-01-01 UTC; empty: the system's
+  Store* store = nullptr;              // borrowed; null: nothing outlives the process
+  Ledger* ledger = nullptr;            // borrowed; null: decisions are not written down
+  const Clock* clock = nullptr;        // borrowed; null: the steady clock
+  std::function<int64_t()> wall_ms{};  // milliseconds since 1970-01-01 UTC; empty: the system's
 
   Status Validate() const;
 };
@@ -112,6 +124,8 @@ struct RegistryStats {
   uint64_t span_index_bytes = 0;
   uint64_t near_index_bytes = 0;
   uint64_t vector_index_bytes = 0;
+  uint64_t vectors = 0;        // contexts with a vector that counts
+  uint64_t stale_vectors = 0;  // contexts whose vector is of another model: EmbedMissing() makes new ones
 
   uint64_t registered = 0;  // new agents
   uint64_t replaced = 0;    // replacements and appends
@@ -125,6 +139,8 @@ struct RegistryStats {
   uint64_t restored = 0;    // read back at the start
   uint64_t set_aside = 0;   // records that could not be used
   uint64_t tokens_encoded = 0;
+  uint64_t embedded = 0;         // contexts that the model gave a vector
+  uint64_t embed_failures = 0;   // contexts that it gave none
   uint64_t ledger_failures = 0;  // decisions that could not be written down
 
   uint64_t index_bytes() const { return block_index_bytes + span_index_bytes + near_index_bytes + vector_index_bytes; }
@@ -145,12 +161,19 @@ struct MatchOptions {
   std::string model{}, lora{}, salt{};
   bool add_special_tokens = false;
   std::optional<std::string> exclude{};  // an agent that does not count, as the one who asks
-  std::vector<float> vector{};           // an embedding of the prompt; empty: no semantic neighbours
+  // For semantic neighbours: an embedding of the prompt as the registry's vectors are made; empty: the registry makes one
+  // where it has a model and a text.
+  std::vector<float> vector{};
+  std::string_view text{};  // of MatchTokens: what the tokens say; borrowed
   FindSharedOptions find{};
 };
 
+// What makes a context like a text: its blocks, token for token, or what it says, as an embedding model sees it.
+enum class SimilarBy : uint8_t { kBlocks, kMeaning };
+
 struct SimilarOptions {
-  uint32_t k = 10;  // 1 to 10,000
+  SimilarBy by = SimilarBy::kBlocks;  // of FindSimilar
+  uint32_t k = 10;                    // 1 to 10,000
   float threshold = 0.85f;
   std::string tokenizer{};
   std::string model{}, lora{}, salt{};
@@ -161,7 +184,14 @@ struct AppendInput {
   std::string text;
   SegmentKind kind = SegmentKind::kText;
   std::string name{};           // of the new segment; empty: after the kind. A repeated one gets a number
-  std::vector<float> vector{};  // empty: the context has none afterwards, since the old one is of the old text
+  std::vector<float> vector{};  // empty, without a model: the context has none afterwards; the old one is of the old text
+};
+
+// Answer of EmbedMissing.
+struct EmbeddedContexts {
+  uint64_t embedded = 0;
+  uint64_t failed = 0;
+  std::string note{};  // the first failure; empty otherwise
 };
 
 // Who is likely to run next, from who ran after whom.
@@ -187,6 +217,12 @@ class Registry final : public EvictionOrder {
   Result<Registered> Put(const ContextInput& input);
   // The context grows at its end by one segment.
   Result<Registered> Append(std::string_view agent, const AppendInput& input);
+  // Contexts without a vector that counts get one, as a revision of its own that is no younger than the one before: those
+  // that were registered without a model, with another one, or while it failed. unsupported: there is no model. What fails
+  // in the registry ends it; what was done stays.
+  Result<EmbeddedContexts> EmbedMissing();
+  // The vector that a context of this text would have. unsupported: there is no model; else what the model says.
+  Result<std::vector<float>> VectorOf(std::string_view text);
   // A HeldContext taken before still says what it was.
   Status SetPinned(std::string_view agent, bool pinned);
   Status Remove(std::string_view agent);
@@ -205,7 +241,8 @@ class Registry final : public EvictionOrder {
   // What a prompt that is not registered would reuse, and from whom.
   Result<SharedReport> Match(std::string_view prompt, const MatchOptions& options = {});
   Result<SharedReport> MatchTokens(std::span<const TokenId> tokens, const MatchOptions& options = {});
-  // Contexts like a text, token for token, or like a vector.
+  // Contexts like a text, by its blocks or by its meaning, like tokens, or like a vector. Without what it takes to compare
+  // by vector the report is empty, and its note says why.
   Result<SimilarReport> FindSimilar(std::string_view text, const SimilarOptions& options = {});
   Result<SimilarReport> FindSimilarTokens(std::span<const TokenId> tokens, const SimilarOptions& options = {});
   Result<SimilarReport> FindSimilarVector(std::span<const float> vector, const SimilarOptions& options = {});
