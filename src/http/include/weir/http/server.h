@@ -155,7 +155,7 @@ struct HttpEndpoint {
   std::filesystem::path socket_path{};
   bool tls = false;
 
-  // "http://127.0.0.1:4711", "https://[::1]:4711", "unix:/run/weir.sock": what ParseHttpTarget of client.h reads.
+  // "http://127.0.0.1:4711", "https://[::1]:4711", "unix:/run/weir.sock": what ParseHttpUrl of client.h reads.
   std::string ToString() const;
 };
 
