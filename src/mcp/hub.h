@@ -1,0 +1,43 @@
+#pragma once
+// Hub: spreads news of changes to whoever listens: legacy sessions and modern subscriptions. Thread-safe. Private to the
+// room.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::mcp {
+
+struct Change {
+  enum class Kind { kTools, kPrompts, kResources, kUpdated };
+
+  Kind kind = Kind::kTools;
+  std::string uri{};                       // of kUpdated
+  std::optional<std::string> workspace{};  // only for callers of this one
+
+  std::string_view method() const;
+};
+
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  // Sends it on if this client asked for it; true if so. Does not block on the client.
+  virtual bool Tell(const Change& change) = 0;
+};
+
+class Hub {
+ public:
+  void Add(const std::shared_ptr<Listener>& listener);
+  // Returns to how many it was sent. Listeners that are gone are forgotten.
+  uint64_t Tell(const Change& change);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<Listener>> listeners_;  // under mutex_
+};
+
+}  // namespace weir::mcp
