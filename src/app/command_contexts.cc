@@ -26,8 +26,9 @@ constexpr Action kActions[] = {
     {"add", "PATH...", 1, kAny, AddContexts},        {"append", "AGENT FILE", 2, 2, AppendToContext},
     {"list", "no argument", 0, 0, ListContexts},     {"show", "AGENT", 1, 1, ShowContext},
     {"remove", "AGENT...", 1, kAny, RemoveContexts}, {"clear", "no argument, but --group or --all", 0, 0, ClearContexts},
-    {"match", "one FILE", 1, 1, MatchPrompt},        {"shared", "AGENT..., or --target AGENT", 0, kAny, SharedContexts},
-    {"similar", "one FILE", 1, 1, SimilarContexts},  {"stats", "no argument", 0, 0, ContextsStats},
+    {"match", "one FILE", 0, 1, MatchPrompt},        {"shared", "AGENT..., or --target AGENT", 0, kAny, SharedContexts},
+    {"similar", "one FILE", 0, 1, SimilarContexts},  {"embed", "no argument", 0, 0, EmbedContexts},
+    {"stats", "no argument", 0, 0, ContextsStats},
 };
 
 std::vector<std::string> ActionNames() {
@@ -50,6 +51,9 @@ Status CheckFlags(const ContextsOptions& options, const Settings& settings) {
       {options.pinned, "--pinned", {"add"}},
       {options.lossy, "--lossy", {"add", "match", "similar"}},
       {options.all, "--all", {"clear"}},
+      {options.without_vectors, "--without-vectors", {"add", "append"}},
+      {!options.by.empty(), "--by", {"similar"}},
+      {!options.query.empty(), "--query", {"match", "similar"}},
       {options.text, "--text", {"show"}},
       {!options.group.empty(), "--group", {"add", "list", "clear"}},
       {!options.role.empty(), "--role", {"add"}},
@@ -63,7 +67,7 @@ Status CheckFlags(const ContextsOptions& options, const Settings& settings) {
       {!options.space.salt.empty(), "--salt", spaced},
       {IsGiven(settings.Get("block_size")), "--block-size", {"add"}},
       {IsGiven(settings.Get("chat_template")), "--chat-template", spaced},
-      {IsGiven(settings.Get("tokenizer")), "--tokenizer", {"add", "append", "match", "similar"}},
+      {IsGiven(settings.Get("tokenizer")), "--tokenizer", {"add", "append", "match", "similar", "embed"}},
   };
   for (const Use& use : uses) {
     if (!use.given || std::ranges::find(use.actions, options.action) != use.actions.end()) continue;
@@ -110,7 +114,13 @@ CommandBody Declare(Flags& flags) {
   flags.Switch("--all", options->all, "clear: all groups");
   flags.Text("--target", options->target, "AGENT", "shared: compare with this one instead of the first");
   flags.Count("--k", options->k, "similar: how many at most, 10 without it");
-  flags.Text("--threshold", options->threshold, "X", "similar: from this similarity on, 0 to 1; 0.85 without it");
+  flags.Text("--threshold", options->threshold, "X",
+             "similar: from this similarity on, 0 to 1; without it 0.5 by meaning and 0.85 by blocks");
+  flags.Choice("--by", options->by, "WAY", {"meaning", "blocks"},
+               "similar: what an embedding model makes of the text, or its blocks, token for token; without it by meaning "
+               "where there are vectors");
+  flags.Text("--query", options->query, "TEXT", "match, similar: this text instead of a file");
+  flags.Switch("--without-vectors", options->without_vectors, "add, append: embed nothing now; 'embed' does it later");
   DeclareSpaceFlags(flags, options->space, "add, match, similar: contexts");
   return [options](Session& session) { return Run(*options, session); };
 }
@@ -124,7 +134,9 @@ Command ContextsCommand() {
       .description =
           "Keeps the contexts of agents in a data folder, which survives restarts and kills, and answers what they share. "
           "'add' makes the folder when there is none and says of each context what it shares, and where its system prompt "
-          "leaves its group. 'match' says what a prompt that is not registered would reuse, and from whom. Exact prefixes, "
+          "leaves its group. Where the embedding model of the settings was fetched, each context and segment gets a vector "
+          "of its meaning; 'embed' makes those that are missing, and 'similar' finds by it. 'match' says what a prompt that "
+          "is not registered would reuse, and from whom. Exact prefixes, "
           "moved spans, near blocks and similarity stand apart and are never added up; what was not measured is '-', null "
           "in JSON. One process changes a folder at a time; list, show, match, shared, similar and stats look at it beside "
           "that one. Of an agent with several recorded calls the last counts. docs/contexts.md is a guide.",
@@ -133,6 +145,7 @@ Command ContextsCommand() {
                    {"weir contexts match new.txt --data registry", "what would this prompt reuse?"},
                    {"weir contexts shared --target planner --data registry", "what do all others share with one?"},
                    {"echo 'And now?' | weir contexts append planner - --kind user --data registry", "one turn more"},
+                   {"weir contexts similar --query 'who checks the work?' --data registry", "by meaning"},
                    {"weir contexts remove planner critic --data registry", "they leave every index as well"}},
       .declare = Declare};
 }

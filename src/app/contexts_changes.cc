@@ -30,14 +30,6 @@ Result<Duration> ParseTime(const std::string& text) {
   return InvalidArgument(fmt::format("--ttl: '{}' is no time", text), "a number and a unit: 90s, 30m, 12h or 7d");
 }
 
-// Opens for changing; what has expired goes at once.
-Result<DataFolder> OpenForChanges(DataFolderOptions options) {
-  options.registry.index_bytes = kIndexBytesMax;
-  Result<DataFolder> data = OpenDataFolder(std::move(options));
-  if (data) data->registry->Tend();
-  return data;
-}
-
 // A name that works from every folder: a fetched one, else the whole path.
 std::string LastingName(const Session& session, const TokenizerChoice& choice) {
   for (const std::string& fetched : FetchedTokenizers(session.environment())) {
@@ -96,6 +88,11 @@ void ReportAdditions(Session& session, const std::string& folder, const PromptIn
   if (!session.json()) {
     session.out().Write(DrawRegistered(additions.registered, session.style()));
     for (const auto& [agent, error] : additions.refused) session.Note(fmt::format("not added: {}", error.ToString()));
+    for (const Registered& one : additions.registered) {
+      if (one.vector_note.empty()) continue;
+      session.Note(fmt::format("agent '{}' has no vector: {}", Visible(one.agent), one.vector_note));
+      break;
+    }
     session.Note(fmt::format("{} in {}", Counted(additions.registered.size(), "context"), folder));
     return;
   }
@@ -113,7 +110,15 @@ void ReportAdditions(Session& session, const std::string& folder, const PromptIn
   session.WriteJson(json);
 }
 
-// A folder that cannot be changed now.
+}  // namespace
+
+Result<DataFolder> OpenForChanges(DataFolderOptions options) {
+  options.registry.index_bytes = kIndexBytesMax;
+  Result<DataFolder> data = OpenDataFolder(std::move(options));
+  if (data) data->registry->Tend();
+  return data;
+}
+
 Error Refused(Session& session, Error error) {
   if (error.code != ErrorCode::kUnavailable) return error;
   if (error.message.find("is locked by another process") != std::string::npos) {
@@ -123,8 +128,6 @@ Error Refused(Session& session, Error error) {
   }
   return session.As(ExitCode::kCannotCreate, std::move(error));
 }
-
-}  // namespace
 
 Result<std::string> ChosenDataFolder(Session& session) {
   const std::string& folder = session.settings().Text("data");
@@ -166,6 +169,11 @@ Result<ExitCode> AddContexts(const ContextsOptions& options, Session& session) {
   const PromptFlags files{options.items, options.lossy, {}, {}};
   WEIR_ASSIGN(const PromptInput input, ReadPromptFiles(session, files, std::move(tokenizer), block_size));
 
+  ContextsEmbedding embedding;
+  if (!options.without_vectors) {
+    WEIR_ASSIGN(embedding, OpenContextsEmbedding(session, folder, KeepVectors::kYes));
+    embedding.Serve(open.registry);
+  }
   Result<DataFolder> data = OpenForChanges(std::move(open));
   if (!data) return Refused(session, std::move(data).error());
   Additions additions = AddAll(options, session, input, ttl, *data->registry);
@@ -188,6 +196,11 @@ Result<ExitCode> AppendToContext(const ContextsOptions& options, Session& sessio
   open.folder = folder;
   open.create = false;
   open.registry.tokenizers.push_back({tokenizer.choice.name, tokenizer.tokenizer});
+  ContextsEmbedding embedding;
+  if (!options.without_vectors) {
+    WEIR_ASSIGN(embedding, OpenContextsEmbedding(session, folder, KeepVectors::kYes));
+    embedding.Serve(open.registry);
+  }
   Result<DataFolder> data = OpenForChanges(std::move(open));
   if (!data) return Refused(session, std::move(data).error());
   const std::string& agent = options.items[0];

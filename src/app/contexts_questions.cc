@@ -2,25 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <ctime>
 #include <utility>
 
 #include "contexts_options.h"
-#include "prompt_input.h"
 #include "weir/base/bytes.h"
 #include "weir/report/registry_view.h"
 
 namespace weir {
 namespace {
-
-Result<DataFolder> OpenForLooking(const std::string& folder) {
-  DataFolderOptions open;
-  open.folder = folder;
-  open.read_only = true;
-  open.registry.index_bytes = kIndexBytesMax;
-  return OpenDataFolder(std::move(open));
-}
 
 // "2026-03-01 10:00:07 UTC".
 std::string TimeText(int64_t unix_ms) {
@@ -60,20 +50,6 @@ std::string Marks(const ContextTerms& terms) {
   if (terms.expires_ms != 0 && !terms.pinned) add(true, "until " + TimeText(terms.expires_ms));
   return out.empty() ? "-" : out;
 }
-
-// One prompt out of a file, tokenized as the folder's contexts are.
-Result<PromptInput> ReadOnePrompt(const ContextsOptions& options, Session& session, const std::string& folder) {
-  WEIR_ASSIGN(LoadedTokenizer tokenizer, LoadFolderTokenizer(session, folder));
-  WEIR_ASSIGN(const DataFolderSettings settings, ReadDataFolderSettings(folder));
-  const PromptFlags files{options.items, options.lossy, {}, {}};
-  WEIR_ASSIGN(PromptInput input, ReadPromptFiles(session, files, std::move(tokenizer), settings.block_size));
-  if (input.prompts.LastCalls().size() == 1) return input;
-  return session.As(ExitCode::kUsage, InvalidArgument(fmt::format("{} holds {} prompts: one is asked about at a time",
-                                                                  options.items.front(), input.prompts.LastCalls().size()),
-                                                      "give one text file, or one chat request"));
-}
-
-const Context& PromptOf(const PromptInput& input) { return *input.prompts.calls[input.prompts.LastCalls().front()].context; }
 
 void WriteShared(Session& session, const SharedReport& report) {
   if (session.json()) {
@@ -187,16 +163,20 @@ Result<ExitCode> ShowContext(const ContextsOptions& options, Session& session) {
 
 Result<ExitCode> MatchPrompt(const ContextsOptions& options, Session& session) {
   WEIR_ASSIGN(const std::string folder, ChosenDataFolder(session));
-  WEIR_ASSIGN(const PromptInput input, ReadOnePrompt(options, session, folder));
-  WEIR_ASSIGN(const DataFolder data, OpenForLooking(folder));
+  WEIR_ASSIGN(const OnePrompt prompt, ReadOnePrompt(options, session, folder));
+  WEIR_ASSIGN(const ContextsEmbedding embedding, OpenContextsEmbedding(session, folder, KeepVectors::kNo));
+  WEIR_ASSIGN(const DataFolder data, OpenForLooking(folder, &embedding));
   MatchOptions match;
   match.model = options.space.model;
   match.lora = options.space.lora;
   match.salt = options.space.salt;
   match.find.reload_cold = true;
-  WEIR_ASSIGN(const SharedReport report, data.registry->MatchTokens(PromptOf(input).tokens(), match));
+  // Without a vector to compare with, the model need not be loaded.
+  if (data.registry->stats().vectors > 0) match.text = prompt.text;
+  WEIR_ASSIGN(SharedReport report, data.registry->MatchTokens(prompt.tokens, match));
+  if (!embedding.setup && !report.semantic_note.empty()) report.semantic_note = "disabled: " + embedding.why_none;
   WriteShared(session, report);
-  return input.exit_code();
+  return prompt.exit_code;
 }
 
 Result<ExitCode> SharedContexts(const ContextsOptions& options, Session& session) {
@@ -221,41 +201,6 @@ Result<ExitCode> SharedContexts(const ContextsOptions& options, Session& session
   return ExitCode::kOk;
 }
 
-Result<ExitCode> SimilarContexts(const ContextsOptions& options, Session& session) {
-  WEIR_ASSIGN(const std::string folder, ChosenDataFolder(session));
-  SimilarOptions similar;
-  if (!options.threshold.empty()) {
-    const char* const end = options.threshold.data() + options.threshold.size();
-    const auto parsed = std::from_chars(options.threshold.data(), end, similar.threshold);
-    if (parsed.ec != std::errc() || parsed.ptr != end || !(similar.threshold >= 0 && similar.threshold <= 1)) {
-      return session.As(ExitCode::kUsage,
-                        InvalidArgument(fmt::format("--threshold '{}'", options.threshold), "a number from 0 to 1"));
-    }
-  }
-  constexpr uint64_t kMost = 10'000;
-  if (options.k) {
-    if (*options.k < 1 || *options.k > kMost) {
-      return session.As(ExitCode::kUsage, InvalidArgument(fmt::format("--k {}: 1 to {}", *options.k, kMost)));
-    }
-    similar.k = static_cast<uint32_t>(*options.k);
-  }
-  similar.model = options.space.model;
-  similar.lora = options.space.lora;
-  similar.salt = options.space.salt;
-  WEIR_ASSIGN(const PromptInput input, ReadOnePrompt(options, session, folder));
-  WEIR_ASSIGN(const DataFolder data, OpenForLooking(folder));
-  WEIR_ASSIGN(const SimilarReport report, data.registry->FindSimilarTokens(PromptOf(input).tokens(), similar));
-  if (session.json()) {
-    session.WriteJson(SimilarReportJson(report));
-  } else {
-    session.out().Write(DrawSimilarReport(report, session.style()));
-    if (report.results.empty() && report.note.empty()) {
-      session.Note(fmt::format("nothing from a similarity of {:.2f} on: lower --threshold", similar.threshold));
-    }
-  }
-  return input.exit_code();
-}
-
 Result<ExitCode> ContextsStats(const ContextsOptions&, Session& session) {
   WEIR_ASSIGN(const std::string folder, ChosenDataFolder(session));
   WEIR_ASSIGN(const DataFolder data, OpenForLooking(folder));
@@ -267,22 +212,26 @@ Result<ExitCode> ContextsStats(const ContextsOptions&, Session& session) {
                                 {"spans", stats.span_index_bytes},
                                 {"near", stats.near_index_bytes},
                                 {"vectors", stats.vector_index_bytes}};
-    session.WriteJson(Json::Object{{"data", folder},
-                                   {"tokenizer", data.settings.tokenizer},
-                                   {"fingerprint", data.settings.fingerprint},
-                                   {"block_size", uint64_t{data.settings.block_size}},
-                                   {"vector_dimensions", uint64_t{data.settings.vector_dimensions}},
-                                   {"contexts", stats.contexts},
-                                   {"pinned", stats.pinned},
-                                   {"groups", stats.groups},
-                                   {"spaces", stats.spaces},
-                                   {"tokens", stats.tokens},
-                                   {"text_bytes", stats.text_bytes},
-                                   {"held_bytes", stats.held_bytes},
-                                   {"index_bytes", std::move(indexes)},
-                                   {"disk_bytes", store.disk_bytes},
-                                   {"set_aside", set_aside},
-                                   {"missing", store.missing}});
+    session.WriteJson(
+        Json::Object{{"data", folder},
+                     {"tokenizer", data.settings.tokenizer},
+                     {"fingerprint", data.settings.fingerprint},
+                     {"block_size", uint64_t{data.settings.block_size}},
+                     {"vector_dimensions", uint64_t{data.settings.vector_dimensions}},
+                     {"vector_model", data.settings.vector_model.empty() ? Json() : Json(data.settings.vector_model)},
+                     {"vectors", stats.vectors},
+                     {"stale_vectors", stats.stale_vectors},
+                     {"contexts", stats.contexts},
+                     {"pinned", stats.pinned},
+                     {"groups", stats.groups},
+                     {"spaces", stats.spaces},
+                     {"tokens", stats.tokens},
+                     {"text_bytes", stats.text_bytes},
+                     {"held_bytes", stats.held_bytes},
+                     {"index_bytes", std::move(indexes)},
+                     {"disk_bytes", store.disk_bytes},
+                     {"set_aside", set_aside},
+                     {"missing", store.missing}});
     return ExitCode::kOk;
   }
   Table table({{"what"}, {"", Align::kRight}, {"", Align::kLeft, true}});
@@ -297,7 +246,13 @@ Result<ExitCode> ContextsStats(const ContextsOptions&, Session& session) {
   row("text", FormatByteSize(stats.text_bytes), "");
   row("on disk", FormatByteSize(store.disk_bytes), "");
   row("in memory", FormatByteSize(stats.held_bytes), "text, tokens and segments, when opened");
-  row("indexes", FormatByteSize(stats.index_bytes()), "exact, moved and near, built when opened");
+  if (data.settings.vector_dimensions > 0) {
+    row("vectors", Grouped(stats.vectors),
+        fmt::format("of {} dimensions{}{}", data.settings.vector_dimensions,
+                    data.settings.vector_model.empty() ? "" : ", " + Visible(data.settings.vector_model),
+                    stats.stale_vectors == 0 ? "" : fmt::format("; {} of another model", Grouped(stats.stale_vectors))));
+  }
+  row("indexes", FormatByteSize(stats.index_bytes()), "exact, moved, near and vectors, built when opened");
   row("set aside", Grouped(set_aside), "records that could not be used, since the folder was made");
   row("missing", Grouped(store.missing), "records that were acknowledged and are gone");
   session.out().Write(table.Draw(session.style()));

@@ -38,6 +38,7 @@ std::string Notes(const SharedReport& report) {
                     report.other_space == 1 ? "1 agent lives" : Grouped(report.other_space) + " agents live"));
   }
   add(report.near_note);
+  if (!report.semantic_note.empty()) add("similarity: " + report.semantic_note);
   return out.empty() ? out : "\n" + out;
 }
 
@@ -93,9 +94,25 @@ std::string DrawSharedReport(const SharedReport& report, const TextStyle& style)
   return out + Notes(report);
 }
 
+namespace {
+
+std::string DrawByMeaning(const SimilarReport& report, const TextStyle& style) {
+  Table table({{"agent", Align::kLeft, true}, {"similarity", Align::kRight}, {"nearest segment"}, {"", Align::kRight}});
+  for (const SimilarContext& result : report.results) {
+    const std::optional<NearestSegment>& nearest = result.nearest_segment;
+    table.AddRow({Visible(result.agent), fmt::format("{:.2f}", result.similarity), nearest ? Visible(nearest->name) : "-",
+                  nearest ? fmt::format("{:.2f}", nearest->similarity) : "-"});
+  }
+  return table.Draw(style);
+}
+
+}  // namespace
+
 std::string DrawSimilarReport(const SimilarReport& report, const TextStyle& style) {
   std::string out;
-  if (!report.results.empty()) {
+  if (report.by_vector) {
+    if (!report.results.empty()) out += DrawByMeaning(report, style);
+  } else if (!report.results.empty()) {
     Table table({{"agent", Align::kLeft, true},
                  {"similarity", Align::kRight},
                  {"equal blocks", Align::kRight},

@@ -83,6 +83,12 @@ Json ResultJson(const SharedContext& result) {
                       {"cold", result.cold}};
 }
 
+Json NearestJson(const std::optional<NearestSegment>& nearest) {
+  if (!nearest) return {};
+  return Json::Object{
+      {"segment", uint64_t{nearest->segment}}, {"name", nearest->name}, {"similarity", ShortJson(nearest->similarity)}};
+}
+
 }  // namespace
 
 Json RegisteredJson(const Registered& registered) {
@@ -93,7 +99,9 @@ Json RegisteredJson(const Registered& registered) {
                       {"tokens_encoded", uint64_t{registered.tokens_encoded}},
                       {"shared_blocks", uint64_t{registered.shared_blocks}},
                       {"shared_with", OrNull(registered.shared_with)},
-                      {"system", SystemJson(registered.system)}};
+                      {"system", SystemJson(registered.system)},
+                      {"has_vector", registered.has_vector},
+                      {"vector_note", NoteJson(registered.vector_note)}};
 }
 
 Json SharedReportJson(const SharedReport& report) {
@@ -120,7 +128,8 @@ Json SimilarReportJson(const SimilarReport& report) {
                                 {"similarity", ShortJson(result.similarity)},
                                 {"equal_blocks", OrNull(result.equal_blocks)},
                                 {"near_blocks", OrNull(result.near_blocks)},
-                                {"exact", result.shared_prefix ? Json(ExactJson(*result.shared_prefix)) : Json()}});
+                                {"exact", result.shared_prefix ? Json(ExactJson(*result.shared_prefix)) : Json()},
+                                {"nearest_segment", NearestJson(result.nearest_segment)}});
   }
   return Json::Object{{"results", std::move(results)},
                       {"by_vector", report.by_vector},

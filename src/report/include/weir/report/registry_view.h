@@ -12,7 +12,7 @@
 namespace weir {
 
 // {"agent","revision","tokens","blocks","tokens_encoded","shared_blocks","shared_with","system":{"has_system","identical",
-// "members","same","divergence":{"token","block","byte","lost_tokens"} or null}}
+// "members","same","divergence":{"token","block","byte","lost_tokens"} or null},"has_vector","vector_note"}
 Json RegisteredJson(const Registered& registered);
 
 // {"target","target_tokens","target_blocks","tokens_saved","results":[{"agent","revision","confidence","exact":{"tokens",
@@ -20,7 +20,8 @@ Json RegisteredJson(const Registered& registered);
 // or null,"similarity","cold"}],...}; target is null for a prompt.
 Json SharedReportJson(const SharedReport& report);
 
-// {"results":[{"agent","revision","similarity","equal_blocks","near_blocks","exact":{...}}],"by_vector","cold","note"}
+// {"results":[{"agent","revision","similarity","equal_blocks","near_blocks","exact":{...},"nearest_segment":{"segment",
+// "name","similarity"} or null}],"by_vector","cold","note"}
 Json SimilarReportJson(const SimilarReport& report);
 
 // A row for each, and where system prompts leave their group.
