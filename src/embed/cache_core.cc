@@ -64,13 +64,14 @@ Status EmbedCache::Core::AddModel(EmbedModel model) {
                                     Land(batch, embeddings, all);
                                   });
   desks_.push_back(desk);
-  for (const std::string& spelling : spellings) names_.emplace(spelling, desk);
+  for (const std::string& spelling : spellings) names_.emplace(spelling, desk.get());
   return {};
 }
 
-Result<std::shared_ptr<ModelDesk>> EmbedCache::Core::DeskOf(std::string_view model) const {
+Result<ModelDesk*> EmbedCache::Core::DeskOf(std::string_view model) const {
   const std::shared_lock lock(desks_mutex_);
-  const auto found = names_.find(Folded(model));
+  auto found = names_.find(model);
+  if (found == names_.end()) found = names_.find(Folded(model));
   if (found != names_.end()) return found->second;
   std::string known;
   for (const auto& desk : desks_) known += (known.empty() ? "" : ", ") + desk->model().name;
@@ -249,7 +250,10 @@ Result<EmbedAnswer> EmbedCache::Core::Embed(ModelDesk& desk, std::span<const std
       repeated.emplace_back(item, place->second);
     }
   }
-  if (misses.empty()) return CountItems(answer), answer;
+  if (misses.empty()) {
+    CountItems(answer);
+    return answer;
+  }
 
   std::vector<MissingText> missing;
   std::optional<Error> interrupted;
@@ -287,7 +291,8 @@ Result<EmbedAnswer> EmbedCache::Core::Embed(ModelDesk& desk, std::span<const std
     answer.items[item].source = EmbedSource::kCoalesced;
     std::ranges::copy(row_of(first), row_of(item).begin());
   }
-  return CountItems(answer), answer;
+  CountItems(answer);
+  return answer;
 }
 
 void EmbedCache::Core::CountItems(const EmbedAnswer& answer) {

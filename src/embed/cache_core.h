@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -20,6 +21,12 @@ namespace weir {
 
 struct PoolKeyHash {
   size_t operator()(const PoolKey& key) const { return HashOf(key); }
+};
+
+// So that a name is looked up without a copy.
+struct NameHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
 };
 
 struct EmbedCounters {
@@ -41,7 +48,8 @@ class EmbedCache::Core {
   }
 
   Status AddModel(EmbedModel model);
-  Result<std::shared_ptr<embed::ModelDesk>> DeskOf(std::string_view model) const;
+  // Lives as long as the cache.
+  Result<embed::ModelDesk*> DeskOf(std::string_view model) const;
   Result<EmbedAnswer> Embed(embed::ModelDesk& desk, std::span<const std::string_view> texts, const EmbedCall& call);
   Result<std::vector<EmbedKey>> KeysOf(embed::ModelDesk& desk, std::span<const std::string_view> texts,
                                        const EmbedCall& call) const;
@@ -82,8 +90,9 @@ class EmbedCache::Core {
   std::unordered_map<PoolKey, std::shared_ptr<embed::Flight>, PoolKeyHash> flights_;  // guarded by flights_mutex_
 
   mutable std::shared_mutex desks_mutex_;
-  std::unordered_map<std::string, std::shared_ptr<embed::ModelDesk>> names_;  // folded; guarded by desks_mutex_, as below
-  std::vector<std::shared_ptr<embed::ModelDesk>> desks_;                      // last: their threads end before the rest goes
+  std::unordered_map<std::string, embed::ModelDesk*, NameHash, std::equal_to<>>
+      names_;                                             // folded; guarded by desks_mutex_, as below
+  std::vector<std::shared_ptr<embed::ModelDesk>> desks_;  // last: their threads end before the rest goes
 };
 
 }  // namespace weir

@@ -70,7 +70,7 @@ Status EmbedCache::AddModel(EmbedModel model) {
 Result<EmbedAnswer> EmbedCache::Embed(std::string_view model, std::span<const std::string_view> texts,
                                       const EmbedCall& call) {
   return Contained([&]() -> Result<EmbedAnswer> {
-    WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
+    WEIR_ASSIGN(embed::ModelDesk* const desk, core_->DeskOf(model));
     return core_->Embed(*desk, texts, call);
   });
 }
@@ -78,25 +78,25 @@ Result<EmbedAnswer> EmbedCache::Embed(std::string_view model, std::span<const st
 Result<std::vector<EmbedKey>> EmbedCache::KeysOf(std::string_view model, std::span<const std::string_view> texts,
                                                  const EmbedCall& call) const {
   return Contained([&]() -> Result<std::vector<EmbedKey>> {
-    WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
+    WEIR_ASSIGN(embed::ModelDesk* const desk, core_->DeskOf(model));
     return core_->KeysOf(*desk, texts, call);
   });
 }
 
 Result<EmbedFound> EmbedCache::Find(std::string_view model, std::span<const EmbedKey> keys, uint32_t dimensions) {
   return Contained([&]() -> Result<EmbedFound> {
-    WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
+    WEIR_ASSIGN(embed::ModelDesk* const desk, core_->DeskOf(model));
     return core_->Find(*desk, keys, dimensions);
   });
 }
 
 Status EmbedCache::Load(std::string_view model) {
-  WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
+  WEIR_ASSIGN(embed::ModelDesk* const desk, core_->DeskOf(model));
   return desk->Load();
 }
 
 Status EmbedCache::Unload(std::string_view model) {
-  WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
+  WEIR_ASSIGN(embed::ModelDesk* const desk, core_->DeskOf(model));
   desk->Unload();
   return {};
 }
@@ -104,13 +104,13 @@ Status EmbedCache::Unload(std::string_view model) {
 std::vector<EmbedModelState> EmbedCache::Models() const { return core_->Models(); }
 
 Result<std::string> EmbedCache::Resolve(std::string_view model) const {
-  WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
+  WEIR_ASSIGN(embed::ModelDesk* const desk, core_->DeskOf(model));
   return desk->model().name;
 }
 
 Result<EmbedModel> EmbedCache::Describe(std::string_view model) const {
   return Contained([&]() -> Result<EmbedModel> {
-    WEIR_ASSIGN(const std::shared_ptr<embed::ModelDesk> desk, core_->DeskOf(model));
+    WEIR_ASSIGN(embed::ModelDesk* const desk, core_->DeskOf(model));
     return desk->model();
   });
 }

@@ -17,7 +17,13 @@ constexpr size_t kEncodersKept = 16;
 }  // namespace
 
 ModelDesk::ModelDesk(EmbedModel model, const DeskOptions& options, Landing landing)
-    : model_(std::move(model)), options_(options), landing_(std::move(landing)) {}
+    : model_(std::move(model)), options_(options), landing_(std::move(landing)) {
+  for (const EmbedInput input : {EmbedInput::kPlain, EmbedInput::kQuery, EmbedInput::kPassage}) {
+    for (const bool truncate : {false, true}) {
+      key_starts_[2 * static_cast<size_t>(input) + (truncate ? 1 : 0)] = NewKeyStart(model_.dimensions, input, truncate);
+    }
+  }
+}
 
 ModelDesk::~ModelDesk() {
   {
@@ -46,7 +52,7 @@ std::string_view ModelDesk::PrefixFor(EmbedInput input) const {
   return {};
 }
 
-Sha256Stream ModelDesk::KeyStart(uint32_t dimensions, EmbedInput input, bool truncate) const {
+Sha256Stream ModelDesk::NewKeyStart(uint32_t dimensions, EmbedInput input, bool truncate) const {
   Sha256Stream hash;
   const std::string_view prefix = PrefixFor(input);
   // Every part says its length, so that no two differ only in where one ends.

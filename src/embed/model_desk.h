@@ -3,6 +3,7 @@
 //
 // Thread-safe. The model is loaded by the first text that is missing and stays until Unload().
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -57,8 +58,11 @@ class ModelDesk {
   Result<uint32_t> DimensionsFor(uint32_t asked) const;
   // The text as the model gets it.
   std::string_view PrefixFor(EmbedInput input) const;
-  // The state of a key's hash before the text.
-  Sha256Stream KeyStart(uint32_t dimensions, EmbedInput input, bool truncate) const;
+  // The state of a key's hash before the text. Made once for whole vectors.
+  Sha256Stream KeyStart(uint32_t dimensions, EmbedInput input, bool truncate) const {
+    if (dimensions != model_.dimensions) return NewKeyStart(dimensions, input, truncate);
+    return key_starts_[2 * static_cast<size_t>(input) + (truncate ? 1 : 0)];
+  }
 
   // unavailable: no thread can be had.
   Status Submit(std::vector<MissingText> texts);
@@ -78,8 +82,10 @@ class ModelDesk {
   std::vector<MissingText> NextBatch();
   void Serve(std::span<MissingText> batch);
   Status LoadLocked();
+  Sha256Stream NewKeyStart(uint32_t dimensions, EmbedInput input, bool truncate) const;
 
   const EmbedModel model_;
+  std::array<Sha256Stream, 6> key_starts_;  // by input and whether texts are cut; not changed once made
   const DeskOptions options_;
   const Landing landing_;
   std::atomic<uint64_t> batches_{0}, loads_{0}, waiting_{0};
