@@ -5,11 +5,14 @@
 #include <ctime>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "command.h"
 #include "data_choice.h"
+#include "embed_setup.h"
 #include "weir/base/file.h"
 #include "weir/demo/advisor_demo.h"
+#include "weir/demo/meaning_demo.h"
 #include "weir/demo/memory_demo.h"
 #include "weir/demo/registry_demo.h"
 #include "weir/inspect/inspect_server.h"
@@ -60,6 +63,15 @@ Result<LoadedTokenizer> LoadDemoTokenizer(Session& session) {
   WEIR_ASSIGN(loaded.choice, ChooseTokenizer(kDemoTokenizer, session.environment()));
   WEIR_ASSIGN(loaded.tokenizer, LoadTokenizer(loaded.choice.file, {session.environment().CacheFolder() / "flat"}));
   return loaded;
+}
+
+// The embedding model; null with a note where it was not fetched.
+Result<std::unique_ptr<EmbedSetup>> OpenDemoModel(Session& session, MeaningDemo& meaning) {
+  Result<EmbedSetup> setup = OpenEmbedding(session, {}, "");
+  if (setup) return std::make_unique<EmbedSetup>(*std::move(setup));
+  if (setup.error().code != ErrorCode::kNotFound) return std::move(setup).error();
+  meaning.note = fmt::format("Left out: {}. {}", setup.error().message, setup.error().hint);
+  return std::unique_ptr<EmbedSetup>();
 }
 
 // Ctrl-C and its like, taken out of their usual course in this thread and in those that it starts.
@@ -115,23 +127,34 @@ Result<ExitCode> Run(const Options& options, Session& session) {
               MakeDemoPrompts(demo_options, *tokenizer, chat_template, session.settings().Count("block_size")));
   WEIR_ASSIGN(const AdvisorDemo demo,
               RunAdvisorDemo(prompts, *tokenizer, chat_template, session.settings().Count("cache_tokens")));
+  MeaningDemo meaning;
+  WEIR_ASSIGN(const std::unique_ptr<EmbedSetup> embedding, OpenDemoModel(session, meaning));
   HostSensor sensor({.with_devices = false});
   WEIR_ASSIGN(const std::unique_ptr<DemoMemory> memory, DemoMemory::Create(sensor));
   WEIR_ASSIGN(const DemoHistory history,
               MakeDemoHistory(demo_options, kMemoryDays, *tokenizer, chat_template, session.settings().Count("block_size")));
   WEIR_ASSIGN(const MemoryDemo squeezed, memory->Run(history, *tokenizer));
   WEIR_ASSIGN(const RegistryDemo registry, RunRegistryDemo(prompts, {choice.name, tokenizer}));
+  std::optional<Registration> vectors;  // the cache of vectors, under the same broker
+  if (embedding != nullptr) {
+    WEIR_ASSIGN(Registration registration, memory->broker().Register(embedding->cache->pool()));
+    vectors.emplace(std::move(registration));
+    WEIR_ASSIGN(meaning, RunMeaningDemo(*embedding->cache, embedding->model, {choice.name, tokenizer},
+                                        session.settings().Count("block_size")));
+  }
   progress.reset();
 
   if (session.json()) {
     Json json = AdvisorDemoJson(prompts, demo, choice.name);
     json.Set("memory", MemoryDemoJson(squeezed));
     json.Set("registry", RegistryDemoJson(registry));
+    json.Set("meaning", MeaningDemoJson(meaning));
     session.WriteJson(json);
   } else {
     session.out().Write(DrawAdvisorDemo(prompts, demo, choice.name, session.style()));
     session.out().Write(DrawMemoryDemo(squeezed, session.style()));
     session.out().Write(DrawRegistryDemo(registry, session.style()));
+    session.out().Write(DrawMeaningDemo(meaning, session.style()));
     session.out().Write(GoingOn(session, choice.name, options.write));
   }
   if (!options.write.empty())
@@ -164,8 +187,11 @@ Command DemoCommand() {
               "prints what they share, each break with its cause and both texts, and the layout with the reusable "
               "tokens before and after. Then it fills three pools with the texts, token ids and block keys, squeezes "
               "them through the pressure broker, and prints what was given back, as the pools say and as the kernel "
-              "counts it. Last it registers the five agents in a registry on disk, asks what their next prompts would "
-              "reuse, opens the registry again as after a restart, and removes an agent. Every number is measured; but for "
+              "counts it. Then it registers the five agents in a registry on disk, asks what their next prompts would "
+              "reuse, opens the registry again as after a restart, and removes an agent. Last it embeds the "
+              "documentation twice, and shows two sections about the same matter that share no block and no span of tokens; "
+              "where the "
+              "embedding model was not fetched, it says so. Every number is measured; but for "
               "those of memory and time, the same build prints the same "
               "ones.",
           .examples = {{"weir demo", "the whole walk"},
