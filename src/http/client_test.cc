@@ -8,29 +8,17 @@
 #include <filesystem>
 #include <thread>
 
-#include "weir/http/server.h"
+#include "test_server.h"
 
 namespace weir {
 namespace {
-
-HttpTarget TargetOf(const HttpServer& server, size_t listener = 0) {
-  const HttpEndpoint& endpoint = server.endpoints()[listener];
-  return {.host = endpoint.address, .port = endpoint.port, .socket_path = endpoint.socket_path, .tls = endpoint.tls};
-}
-
-std::unique_ptr<HttpServer> StartServer(HttpHandler handler, HttpServerOptions options = {}) {
-  if (options.listeners.empty()) options.listeners = {{}};
-  auto server = HttpServer::Start(std::move(options), std::move(handler));
-  WEIR_CHECK(server.has_value(), "{}", server ? "" : server.error().ToString());
-  return *std::move(server);
-}
 
 void Echo(const HttpRequest& request, HttpReply reply) {
   reply.Send({.status = 201, .headers = {{"X-Method", request.method}}, .body = request.body + "!"});
 }
 
 TEST(HttpClient, SendsAndReusesConnections) {
-  const auto server = StartServer(Echo);
+  const auto server = StartTestServer(Echo);
   const auto client = *HttpClient::Create();
   for (int i = 0; i < 20; ++i) {
     const auto response = client->Send(TargetOf(*server), {.method = "POST", .path = "/x", .body = std::to_string(i)});

@@ -139,7 +139,8 @@ Awaitable<bool> Connection::ReadRequest() {
         if (!TakeHead()) co_return !refusal_;
         phase = Phase::kBody;
         deadline = Now() + options.body_timeout;
-        if (parser_->has_body() && parser_->expects_continue() && pending_.empty()) {
+        static_cast<void>(parser_->Feed({}));  // refuses a body that is announced too large
+        if (parser_->state() == RequestParser::State::kBody && parser_->expects_continue() && pending_.empty()) {
           const Buffers go_on{Bytes(kContinue)};
           const bool is_sent = co_await Write(go_on);
           if (!is_sent) co_return false;

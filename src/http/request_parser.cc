@@ -256,8 +256,9 @@ void RequestParser::TakeHead(std::string_view head) {
   if (ec == beast_http::error::bad_version) {
     const std::string_view line = head.substr(0, head.find('\r'));
     const std::string_view version = line.substr(line.rfind(' ') + 1);
-    const bool is_version = version.size() == 8 && version.starts_with("HTTP/") && IsDigits(version.substr(5, 1)) &&
-                            version[6] == '.' && IsDigits(version.substr(7, 1));
+    const bool is_version = std::count(line.begin(), line.end(), ' ') == 2 && version.size() == 8 &&
+                            version.starts_with("HTTP/") && IsDigits(version.substr(5, 1)) && version[6] == '.' &&
+                            IsDigits(version.substr(7, 1));
     if (is_version) return Refuse(505, "unsupported", "only HTTP/1.1 and HTTP/1.0 are spoken here");
   }
   if (ec) return Refuse(400, "bad_request", fmt::format("malformed request: {}", ec.message()));
