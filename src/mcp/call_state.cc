@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "session.h"
 #include "weir/codec/json_schema.h"
@@ -12,6 +13,12 @@ namespace {
 
 constexpr std::string_view kMustAnswer = "the client has to answer first";
 constexpr std::string_view kLacks = "the client lacks a capability: elicitation, sampling or roots";
+
+// 50 rather than 50.0.
+Json Plain(double number) {
+  const bool is_whole = std::trunc(number) == number && std::abs(number) < 9e15;
+  return is_whole ? Json(static_cast<int64_t>(number)) : Json(number);
+}
 
 // What is wrong with an answer, or nothing.
 std::optional<std::string> Misfit(const McpQuestion& question, const Json& answer) {
@@ -101,8 +108,8 @@ void CallState::Progress(double done, std::optional<double> total, std::string_v
   progress_ = done;
   Json params = Json::MakeObject();
   params.Set("progressToken", progress_token_);
-  params.Set("progress", done);
-  if (total) params.Set("total", *total);
+  params.Set("progress", Plain(done));
+  if (total) params.Set("total", Plain(*total));
   // Messages came with 2025-03-26.
   if (!message.empty() && request_.version != kMcpLegacyVersions[0]) params.Set("message", message);
   request_.outlet->Send(NotificationMessage("notifications/progress", std::move(params)), Outlet::Weight::kDroppable);
