@@ -77,14 +77,14 @@ Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t bytes_m
   }
 }
 
-Status WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes) {
+Status WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes, uint32_t mode) {
   std::string temporary = path.string() + ".XXXXXX";
   Descriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (fd.get() < 0) return SystemError(path, "create", errno);
   Status status = WriteAll(fd.get(), bytes, path);
   const mode_t mask = ::umask(0);
   ::umask(mask);
-  if (status && ::fchmod(fd.get(), 0666 & ~mask) != 0) status = SystemError(path, "write", errno);
+  if (status && ::fchmod(fd.get(), mode & ~mask) != 0) status = SystemError(path, "write", errno);
   if (status && ::fsync(fd.get()) != 0) status = SystemError(path, "write", errno);
   if (fd.Close() != 0 && status) status = SystemError(path, "write", errno);
   if (status && ::rename(temporary.c_str(), path.c_str()) != 0) status = SystemError(path, "write", errno);

@@ -48,7 +48,7 @@ std::optional<uint32_t> LowHalf(std::string_view text) {
 
 class Scanner {
  public:
-  explicit Scanner(std::string_view text) : text_(text) {}
+  Scanner(std::string_view text, size_t& folded) : text_(text), folded_(folded) {}
 
   Result<Json> Run() {
     Json value;
@@ -153,7 +153,7 @@ class Scanner {
       ++at_;
       if (next == '}') break;
     }
-    FoldDuplicates(members);
+    folded_ += FoldDuplicates(members);
     out = Json(std::move(members));
     return true;
   }
@@ -245,21 +245,23 @@ class Scanner {
   static double UnderflowOrInfinity(std::string_view text) { return std::strtod(std::string(text).c_str(), nullptr); }
 
   std::string_view text_;
+  size_t& folded_;
   size_t at_ = 0;
   const char* reason_ = "";
 };
 
 }  // namespace
 
-Result<Json> ScanJson(std::string_view text) {
+Result<Json> ScanJson(std::string_view text, size_t& folded) {
   if (const std::optional<size_t> fault = FindInvalidUtf8(text)) {
     return InvalidArgument(fmt::format("not JSON: invalid UTF-8 at byte {}", *fault));
   }
-  return Scanner(text).Run();
+  return Scanner(text, folded).Run();
 }
 
-void FoldDuplicates(Json::Object& object) {
-  if (object.size() < 2) return;
+size_t FoldDuplicates(Json::Object& object) {
+  if (object.size() < 2) return 0;
+  const size_t before = object.size();
   size_t kept = 0;
   const auto keep = [&](size_t i) {
     if (i != kept) object[kept] = std::move(object[i]);
@@ -288,6 +290,7 @@ void FoldDuplicates(Json::Object& object) {
     }
   }
   object.erase(object.begin() + static_cast<std::ptrdiff_t>(kept), object.end());
+  return before - kept;
 }
 
 bool HasLoneSurrogateEscape(std::string_view text) {

@@ -10,11 +10,11 @@
 
 namespace weir::internal {
 
-// As Json::Parse; the message names byte, line and column.
-Result<Json> ScanJson(std::string_view text);
+// As Json::Parse; the message names byte, line and column. Adds to `folded` the members that had another of their name.
+Result<Json> ScanJson(std::string_view text, size_t& folded);
 
-// Of members with one name keeps the first place and the last value.
-void FoldDuplicates(Json::Object& object);
+// Of members with one name keeps the first place and the last value. How many went.
+size_t FoldDuplicates(Json::Object& object);
 
 // True when some \u escape is half of a surrogate pair without its other half.
 bool HasLoneSurrogateEscape(std::string_view text);

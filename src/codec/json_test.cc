@@ -14,6 +14,12 @@
 namespace weir {
 namespace {
 
+Result<Json> Scanned(std::string_view text) {
+  size_t folded = 0;
+  return internal::ScanJson(text, folded);
+}
+
+
 std::string FaultOf(std::string_view text) {
   const Result<Json> parsed = Json::Parse(text);
   return parsed ? "accepted" : parsed.error().message;
@@ -106,7 +112,7 @@ TEST(Json, DepthIsBounded) {
   };
   for (size_t depth = Json::kDepthMax - 1; depth < Json::kDepthMax + 3; ++depth) {
     EXPECT_EQ(Json::Parse(holding(depth)).has_value(), depth <= Json::kDepthMax) << depth;
-    EXPECT_EQ(internal::ScanJson(holding(depth)).has_value(), depth <= Json::kDepthMax) << depth;
+    EXPECT_EQ(Scanned(holding(depth)).has_value(), depth <= Json::kDepthMax) << depth;
   }
   EXPECT_FALSE(Json::Parse(nested(10'000'000)));
   EXPECT_FALSE(Json::Parse(std::string(1'000'000, '{')));
@@ -184,7 +190,7 @@ TEST(Json, FastAndPlainReaderAgree) {
       }
     }
     const Result<Json> fast = Json::Parse(text);
-    const Result<Json> plain = internal::ScanJson(text);
+    const Result<Json> plain = Scanned(text);
     ASSERT_EQ(fast.has_value(), plain.has_value()) << text;
     if (fast) {
       ASSERT_EQ(*fast, *plain) << text;
@@ -193,6 +199,14 @@ TEST(Json, FastAndPlainReaderAgree) {
   }
   EXPECT_GT(accepted, 5000);
   EXPECT_GT(refused, 2000);
+}
+
+TEST(Json, MembersOfOneNameCanBeRefused) {
+  for (const char* twice :
+       {R"({"a":1,"a":1})", R"([{"b":{"c":1,"d":2,"c":3}}])", R"({"a":123456789012345678901234567890,"a":1})"}) {
+    EXPECT_EQ(Json::ParseUnique(twice).error().code, ErrorCode::kInvalidArgument) << twice;
+  }
+  EXPECT_TRUE(Json::ParseUnique(R"([{"a":1},{"a":1,"b":{"a":2}}])"));
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ namespace weir {
 using embed::Flight;
 using embed::MissingText;
 using embed::ModelDesk;
+using embed::TextForm;
 
 namespace {
 
@@ -35,12 +36,6 @@ std::string Folded(std::string_view name) {
   std::string folded(name);
   for (char& c : folded) c = c == '_' ? '-' : (c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
   return folded;
-}
-
-// NUL as well: tokenizers drop it.
-bool IsBlank(std::string_view text) {
-  return std::ranges::all_of(
-      text, [](char c) { return c == '\0' || c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; });
 }
 
 }  // namespace
@@ -99,27 +94,6 @@ void EmbedCache::Core::Keep(const PoolKey& key, std::span<const float> vector) {
   static_cast<void>(pool_->Insert(key, std::as_bytes(vector)));
 }
 
-Result<std::vector<TokenId>> EmbedCache::Core::Tokenize(ModelDesk& desk, std::string_view text, EmbedInput input) const {
-  if (text.empty() || IsBlank(text)) return InvalidArgument("an empty text", "leave it out, or give it words");
-  if (text.size() > options_.text_bytes_max) {
-    return InvalidArgument(fmt::format("a text of {} bytes, more than {}", text.size(), options_.text_bytes_max),
-                           "divide it");
-  }
-  if (const auto fault = FindInvalidUtf8(text)) {
-    return InvalidArgument(fmt::format("text is not UTF-8 at byte {}", *fault), "convert it to UTF-8");
-  }
-  std::unique_ptr<Encoder> encoder = desk.TakeEncoder();
-  Encoding encoding;
-  const std::string_view prefix = desk.PrefixFor(input);
-  if (prefix.empty()) {
-    WEIR_TRY(encoder->Encode(text, {.add_special_tokens = true}, encoding));
-  } else {
-    WEIR_TRY(encoder->Encode(std::string(prefix).append(text), {.add_special_tokens = true}, encoding));
-  }
-  desk.GiveBack(std::move(encoder));
-  return std::move(encoding.ids);
-}
-
 bool EmbedCache::Core::JoinFlight(Miss& miss) {
   const auto flying = flights_.find(miss.key);
   if (flying == flights_.end()) return false;
@@ -129,7 +103,7 @@ bool EmbedCache::Core::JoinFlight(Miss& miss) {
 }
 
 // Finds a missing text in the store, or somebody who is having it embedded, or makes it one that is to be embedded.
-void EmbedCache::Core::Resolve(ModelDesk& desk, std::string_view text, const EmbedCall& call, Miss& miss,
+void EmbedCache::Core::Resolve(ModelDesk& desk, std::string_view text, const EmbedCall& call, TextForm form, Miss& miss,
                                EmbedAnswer& answer, std::vector<MissingText>& missing) {
   const std::span<float> row(answer.vectors.data() + miss.item * answer.dimensions, answer.dimensions);
   {
@@ -140,7 +114,7 @@ void EmbedCache::Core::Resolve(ModelDesk& desk, std::string_view text, const Emb
     miss.source = EmbedSource::kStored;
     return;
   }
-  Result<std::vector<TokenId>> ids = Tokenize(desk, text, call.input);
+  Result<std::vector<TokenId>> ids = form == TextForm::kIds ? IdsOf(desk, text) : Tokenize(desk, text, call.input);
   if (!ids) {
     answer.items[miss.item].status = ids.error();
     return;
@@ -218,8 +192,8 @@ void EmbedCache::Core::Land(std::span<MissingText> batch, const Embeddings& embe
   landed_.notify_all();
 }
 
-Result<EmbedAnswer> EmbedCache::Core::Embed(ModelDesk& desk, std::span<const std::string_view> texts,
-                                            const EmbedCall& call) {
+Result<EmbedAnswer> EmbedCache::Core::Embed(ModelDesk& desk, std::span<const std::string_view> texts, const EmbedCall& call,
+                                            TextForm form) {
   if (texts.size() > options_.texts_max) {
     return InvalidArgument(fmt::format("{} texts, more than {}", texts.size(), options_.texts_max),
                            "send them in several calls");
@@ -230,7 +204,7 @@ Result<EmbedAnswer> EmbedCache::Core::Embed(ModelDesk& desk, std::span<const std
   answer.items.resize(texts.size());
   counters_.calls.fetch_add(1, std::memory_order_relaxed);
 
-  const Sha256Stream start = desk.KeyStart(answer.dimensions, call.input, call.truncate);
+  const Sha256Stream start = desk.KeyStart(answer.dimensions, call, form);
   const auto row_of = [&](size_t item) {
     return std::span<float>(answer.vectors.data() + item * answer.dimensions, answer.dimensions);
   };
@@ -259,7 +233,7 @@ Result<EmbedAnswer> EmbedCache::Core::Embed(ModelDesk& desk, std::span<const std
   std::optional<Error> interrupted;
   try {
     missing.reserve(misses.size());
-    for (Miss& miss : misses) Resolve(desk, texts[miss.item], call, miss, answer, missing);
+    for (Miss& miss : misses) Resolve(desk, texts[miss.item], call, form, miss, answer, missing);
   } catch (const std::bad_alloc&) {
     interrupted = Exhausted("not enough memory for the texts of a call", "send fewer at once");
   }
@@ -309,7 +283,7 @@ void EmbedCache::Core::CountItems(const EmbedAnswer& answer) {
 Result<std::vector<EmbedKey>> EmbedCache::Core::KeysOf(ModelDesk& desk, std::span<const std::string_view> texts,
                                                        const EmbedCall& call) const {
   WEIR_ASSIGN(const uint32_t dimensions, desk.DimensionsFor(call.dimensions));
-  const Sha256Stream start = desk.KeyStart(dimensions, call.input, call.truncate);
+  const Sha256Stream start = desk.KeyStart(dimensions, call, TextForm::kText);
   std::vector<EmbedKey> keys;
   keys.reserve(texts.size());
   for (const std::string_view text : texts) keys.push_back(KeyOf(start, text));

@@ -50,7 +50,9 @@ class EmbedCache::Core {
   Status AddModel(EmbedModel model);
   // Lives as long as the cache.
   Result<embed::ModelDesk*> DeskOf(std::string_view model) const;
-  Result<EmbedAnswer> Embed(embed::ModelDesk& desk, std::span<const std::string_view> texts, const EmbedCall& call);
+  Result<EmbedAnswer> Embed(embed::ModelDesk& desk, std::span<const std::string_view> texts, const EmbedCall& call,
+                            embed::TextForm form = embed::TextForm::kText);
+  Result<uint64_t> CountTokens(embed::ModelDesk& desk, std::span<const std::string_view> texts, const EmbedCall& call) const;
   Result<std::vector<EmbedKey>> KeysOf(embed::ModelDesk& desk, std::span<const std::string_view> texts,
                                        const EmbedCall& call) const;
   Result<EmbedFound> Find(embed::ModelDesk& desk, std::span<const EmbedKey> keys, uint32_t dimensions);
@@ -71,10 +73,11 @@ class EmbedCache::Core {
   bool TakeFromPool(const PoolKey& key, std::span<float> out);
   bool TakeFromStore(const PoolKey& key, std::span<float> out);
   Result<std::vector<TokenId>> Tokenize(embed::ModelDesk& desk, std::string_view text, EmbedInput input) const;
+  static Result<std::vector<TokenId>> IdsOf(const embed::ModelDesk& desk, std::string_view bytes);
   // Somebody is having it embedded; flights_mutex_ held.
   bool JoinFlight(Miss& miss);
-  void Resolve(embed::ModelDesk& desk, std::string_view text, const EmbedCall& call, Miss& miss, EmbedAnswer& answer,
-               std::vector<embed::MissingText>& missing);
+  void Resolve(embed::ModelDesk& desk, std::string_view text, const EmbedCall& call, embed::TextForm form, Miss& miss,
+               EmbedAnswer& answer, std::vector<embed::MissingText>& missing);
   static Status CheckVector(const embed::MissingText& text, const Embeddings& embeddings, size_t item);
   void Land(std::span<embed::MissingText> batch, const Embeddings& embeddings, const Status& all);
   void Keep(const PoolKey& key, std::span<const float> vector);

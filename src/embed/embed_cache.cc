@@ -75,6 +75,25 @@ Result<EmbedAnswer> EmbedCache::Embed(std::string_view model, std::span<const st
   });
 }
 
+Result<EmbedAnswer> EmbedCache::EmbedIds(std::string_view model, std::span<const std::span<const TokenId>> texts,
+                                         const EmbedCall& call) {
+  return Contained([&]() -> Result<EmbedAnswer> {
+    WEIR_ASSIGN(embed::ModelDesk* const desk, core_->DeskOf(model));
+    std::vector<std::string_view> bytes;
+    bytes.reserve(texts.size());
+    for (const auto& ids : texts) bytes.emplace_back(reinterpret_cast<const char*>(ids.data()), ids.size_bytes());
+    return core_->Embed(*desk, bytes, call, embed::TextForm::kIds);
+  });
+}
+
+Result<uint64_t> EmbedCache::CountTokens(std::string_view model, std::span<const std::string_view> texts,
+                                         const EmbedCall& call) {
+  return Contained([&]() -> Result<uint64_t> {
+    WEIR_ASSIGN(embed::ModelDesk* const desk, core_->DeskOf(model));
+    return core_->CountTokens(*desk, texts, call);
+  });
+}
+
 Result<std::vector<EmbedKey>> EmbedCache::KeysOf(std::string_view model, std::span<const std::string_view> texts,
                                                  const EmbedCall& call) const {
   return Contained([&]() -> Result<std::vector<EmbedKey>> {

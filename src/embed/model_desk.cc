@@ -20,7 +20,8 @@ ModelDesk::ModelDesk(EmbedModel model, const DeskOptions& options, Landing landi
     : model_(std::move(model)), options_(options), landing_(std::move(landing)) {
   for (const EmbedInput input : {EmbedInput::kPlain, EmbedInput::kQuery, EmbedInput::kPassage}) {
     for (const bool truncate : {false, true}) {
-      key_starts_[2 * static_cast<size_t>(input) + (truncate ? 1 : 0)] = NewKeyStart(model_.dimensions, input, truncate);
+      key_starts_[2 * static_cast<size_t>(input) + (truncate ? 1 : 0)] =
+          NewKeyStart(model_.dimensions, {.input = input, .truncate = truncate}, TextForm::kText);
     }
   }
 }
@@ -52,13 +53,15 @@ std::string_view ModelDesk::PrefixFor(EmbedInput input) const {
   return {};
 }
 
-Sha256Stream ModelDesk::NewKeyStart(uint32_t dimensions, EmbedInput input, bool truncate) const {
+Sha256Stream ModelDesk::NewKeyStart(uint32_t dimensions, const EmbedCall& call, TextForm form) const {
   Sha256Stream hash;
-  const std::string_view prefix = PrefixFor(input);
+  const std::string_view prefix = form == TextForm::kText ? PrefixFor(call.input) : std::string_view();
   // Every part says its length, so that no two differ only in where one ends.
   const std::string& tokenizer = model_.tokenizer->fingerprint();
+  if (form == TextForm::kIds) hash.Update("weir ids ");
+  if (!call.owner.empty()) hash.Update(fmt::format("weir owner {}:{} ", call.owner.size(), call.owner));
   hash.Update(fmt::format("weir vector 1 {}:{} {}:{} {} {} {}:", model_.fingerprint.size(), model_.fingerprint,
-                          tokenizer.size(), tokenizer, dimensions, truncate ? 1 : 0, prefix.size()));
+                          tokenizer.size(), tokenizer, dimensions, call.truncate ? 1 : 0, prefix.size()));
   hash.Update(prefix);
   return hash;
 }

@@ -31,6 +31,9 @@ struct Flight {
   bool done = false;
 };
 
+// Whether a text came as it is read, or as the bytes of its tokens' ids.
+enum class TextForm : uint8_t { kText, kIds };
+
 struct MissingText {
   PoolKey key;
   std::vector<TokenId> ids;
@@ -59,9 +62,11 @@ class ModelDesk {
   // The text as the model gets it.
   std::string_view PrefixFor(EmbedInput input) const;
   // The state of a key's hash before the text. Made once for whole vectors.
-  Sha256Stream KeyStart(uint32_t dimensions, EmbedInput input, bool truncate) const {
-    if (dimensions != model_.dimensions) return NewKeyStart(dimensions, input, truncate);
-    return key_starts_[2 * static_cast<size_t>(input) + (truncate ? 1 : 0)];
+  Sha256Stream KeyStart(uint32_t dimensions, const EmbedCall& call, TextForm form) const {
+    if (dimensions != model_.dimensions || form != TextForm::kText || !call.owner.empty()) {
+      return NewKeyStart(dimensions, call, form);
+    }
+    return key_starts_[2 * static_cast<size_t>(call.input) + (call.truncate ? 1 : 0)];
   }
 
   // unavailable: no thread can be had.
@@ -82,7 +87,7 @@ class ModelDesk {
   std::vector<MissingText> NextBatch();
   void Serve(std::span<MissingText> batch);
   Status LoadLocked();
-  Sha256Stream NewKeyStart(uint32_t dimensions, EmbedInput input, bool truncate) const;
+  Sha256Stream NewKeyStart(uint32_t dimensions, const EmbedCall& call, TextForm form) const;
 
   const EmbedModel model_;
   std::array<Sha256Stream, 6> key_starts_;  // by input and whether texts are cut; not changed once made

@@ -174,7 +174,7 @@ class Run {
         texts.push_back(std::string_view(one.text).substr(kept.chunk.begin, kept.chunk.end - kept.chunk.begin));
       }
     }
-    const EmbedCall call{.input = EmbedInput::kPassage};
+    const EmbedCall call{.input = EmbedInput::kPassage, .owner = model_.owner};
     WEIR_ASSIGN(const std::vector<EmbedKey> keys, cache_.KeysOf(model_.name, texts, call));
     std::vector<EmbedItem> items;
     for (size_t at = 0; at < texts.size(); at += kChunksOfCall) {

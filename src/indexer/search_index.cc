@@ -118,7 +118,7 @@ Result<SearchAnswer> SearchIndex(EmbedCache& cache, const Store& store, const In
                     "'weir index DIR' does it");
   }
   const std::vector<std::string_view> texts = {query};
-  WEIR_ASSIGN(const EmbedAnswer wanted, cache.Embed(model.name, texts, {.input = EmbedInput::kQuery}));
+  WEIR_ASSIGN(const EmbedAnswer wanted, cache.Embed(model.name, texts, {.input = EmbedInput::kQuery, .owner = model.owner}));
   if (!wanted.items[0].status) return wanted.items[0].status.error();
   WEIR_ASSIGN(EmbedFound found, cache.Find(model.name, all.keys));
   KeepFound(found, all, answer);

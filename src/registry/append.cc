@@ -60,6 +60,7 @@ Result<ContextInput> Core::InputGrown(const AgentState& state, const ContextView
   segment.bytes = {static_cast<uint32_t>(view.text().size()), static_cast<uint32_t>(bytes)};
   whole.segments.push_back(std::move(segment));
   whole.vector = input.vector;
+  whole.only_if = input.only_if;
   return whole;
 }
 

@@ -109,8 +109,8 @@ class Core {
   Result<Registered> Register(const ContextInput& input, Write write);
   Result<Registered> Append(std::string_view agent, const AppendInput& input);
   Result<EmbeddedContexts> EmbedMissing();
-  Status SetPinned(std::string_view agent, bool pinned);
-  Status Remove(std::string_view agent);
+  Status SetPinned(std::string_view agent, bool pinned, const std::optional<ContextVersion>& only_if);
+  Status Remove(std::string_view agent, const std::optional<ContextVersion>& only_if);
   // False: it was changed meanwhile, or has not expired.
   Result<bool> RemoveIfExpired(const AgentPtr& state);
   Result<uint64_t> Clear(const std::optional<std::string>& group);
@@ -188,6 +188,7 @@ class Core {
 
   // Registration. What is called with a stripe held says so.
   Status CheckInput(const ContextInput& input) const;
+  static Status CheckVersion(const ContextTerms& terms, const std::optional<ContextVersion>& only_if);
   Status CheckEmergency() const;
   Status TakePlace();
   void GivePlaceBack();

@@ -15,7 +15,9 @@ namespace {
 // Vectors of more segments would be larger than what they are of; the whole has one all the same.
 constexpr size_t kSegmentVectorsMax = 4096;
 // The same for what is kept and what is asked: a text has the same vector on both sides.
-constexpr EmbedCall kCall{.input = EmbedInput::kPassage};
+EmbedCall CallFor(const RegistryOptions& options) {
+  return {.input = EmbedInput::kPassage, .owner = options.embedding_owner};
+}
 
 std::string_view TextOf(std::string_view text, const Segment& segment) {
   return text.substr(segment.bytes.begin, segment.bytes.size());
@@ -52,7 +54,7 @@ ContextVectors Core::VectorsOf(std::string_view text, std::vector<Segment> segme
       places.push_back(i);
     }
   }
-  Result<LongTextAnswer> answer = EmbedLongTexts(*options_.embeddings, options_.embedding_model, texts, kCall);
+  Result<LongTextAnswer> answer = EmbedLongTexts(*options_.embeddings, options_.embedding_model, texts, CallFor(options_));
   const Status whole = answer ? answer->items[0].status : Status(answer.error());
   if (!whole) {
     vectors.note = whole.error().ToString();
@@ -87,7 +89,7 @@ void Core::CountVectors(const ContextVectors& vectors) {
 Result<std::vector<float>> Core::VectorOf(std::string_view text) const {
   if (!Embeds()) return Unsupported("there is no embedding model", "open the registry with one");
   WEIR_ASSIGN(const LongTextAnswer answer,
-              EmbedLongTexts(*options_.embeddings, options_.embedding_model, {&text, 1}, kCall));
+              EmbedLongTexts(*options_.embeddings, options_.embedding_model, {&text, 1}, CallFor(options_)));
   WEIR_TRY(answer.items[0].status);
   return std::vector<float>(answer.vectors);
 }

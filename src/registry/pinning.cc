@@ -44,11 +44,12 @@ Status Core::SetPinnedLocked(const AgentPtr& state, bool pinned) {
   return {};
 }
 
-Status Core::SetPinned(std::string_view agent, bool pinned) {
+Status Core::SetPinned(std::string_view agent, bool pinned, const std::optional<ContextVersion>& only_if) {
   try {
     Status done = [&]() -> Status {
       const std::lock_guard stripe(StripeOf(agent));
       WEIR_ASSIGN(const AgentPtr state, Find(agent));
+      WEIR_TRY(CheckVersion(state->terms, only_if));
       return SetPinnedLocked(state, pinned);
     }();
     if (!done) Refuse(agent, done.error());

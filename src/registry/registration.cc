@@ -84,6 +84,12 @@ Status Core::CheckInput(const ContextInput& input) const {
   return {};
 }
 
+Status Core::CheckVersion(const ContextTerms& terms, const std::optional<ContextVersion>& only_if) {
+  if (!only_if || *only_if == ContextVersion{terms.revision, terms.created_ms}) return {};
+  return Error{ErrorCode::kAlreadyExists, fmt::format("agent '{}' is at another revision, {}", terms.agent, terms.revision),
+               "read it again, and decide anew"};
+}
+
 Status Core::CheckEmergency() const {
   const std::shared_lock lock(broker_mutex_);
   if (broker_ == nullptr || broker_->accepts_new()) return {};
@@ -192,6 +198,7 @@ Result<Registered> Core::Register(const ContextInput& input, Write write) {
 }
 
 Result<Registered> Core::Change(const ContextInput& input, const ContextVectors& vectors, const AgentPtr& before, Age age) {
+  if (before != nullptr) WEIR_TRY(CheckVersion(before->terms, input.only_if));
   Attempt attempt(*this);
   if (before == nullptr) {
     WEIR_TRY(attempt.TakePlace());
@@ -230,6 +237,7 @@ Result<Registered> Core::Change(const ContextInput& input, const ContextVectors&
   Registered answer;
   answer.agent = input.agent;
   answer.revision = terms.revision;
+  answer.created_ms = terms.created_ms;
   answer.tokens = state->tokens;
   answer.blocks = state->blocks;
   answer.tokens_encoded = encoded.tokens_encoded;

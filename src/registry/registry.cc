@@ -95,8 +95,12 @@ Result<EmbeddedContexts> Registry::EmbedMissing() {
 Result<std::vector<float>> Registry::VectorOf(std::string_view text) {
   return Contained("a vector", [&] { return parts_->core->VectorOf(text); });
 }
-Status Registry::SetPinned(std::string_view agent, bool pinned) { return parts_->core->SetPinned(agent, pinned); }
-Status Registry::Remove(std::string_view agent) { return parts_->core->Remove(agent); }
+Status Registry::SetPinned(std::string_view agent, bool pinned, const std::optional<ContextVersion>& only_if) {
+  return parts_->core->SetPinned(agent, pinned, only_if);
+}
+Status Registry::Remove(std::string_view agent, const std::optional<ContextVersion>& only_if) {
+  return parts_->core->Remove(agent, only_if);
+}
 Result<uint64_t> Registry::Clear(std::optional<std::string> group) { return parts_->core->Clear(group); }
 
 Result<HeldContext> Registry::Get(std::string_view agent) {

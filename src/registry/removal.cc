@@ -46,11 +46,12 @@ Status Core::RemoveLocked(const AgentPtr& state, Removal why) {
   return {};
 }
 
-Status Core::Remove(std::string_view agent) {
+Status Core::Remove(std::string_view agent, const std::optional<ContextVersion>& only_if) {
   try {
     Status removed = [&]() -> Status {
       const std::lock_guard stripe(StripeOf(agent));
       const Result<AgentPtr> state = Find(agent);
+      if (state) WEIR_TRY(CheckVersion((*state)->terms, only_if));
       if (state) return RemoveLocked(*state, Removal::kAsked);
       // A record that could not be used at the start is there to be removed, too.
       const StoreKey key = StoreKeyOf(agent);

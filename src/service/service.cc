@@ -14,6 +14,15 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kContextsPool = "contexts";
 
+// The default workspace's vectors are those of commands that work on the data folder themselves.
+std::string OwnerOf(std::string_view workspace) {
+  return workspace == kDefaultWorkspace ? std::string() : std::string(workspace);
+}
+
+IndexModel IndexModelOf(const ServiceModel& model, const Workspace& workspace) {
+  return {model.model.name, model.model.tokenizer, model.tokens_max, model.model.passage_prefix, workspace.vector_owner()};
+}
+
 std::string PoolSuffix(std::string_view workspace) {
   return workspace == kDefaultWorkspace ? std::string() : fmt::format("/{}", workspace);
 }
@@ -155,6 +164,7 @@ Result<std::unique_ptr<Workspace>> Service::OpenWorkspace(const std::string& nam
   const bool is_default = name == kDefaultWorkspace;
   WorkspaceParts parts;
   parts.name = name;
+  parts.vector_owner = OwnerOf(name);
   parts.path = is_default ? options_.data : options_.data / "workspaces" / name;
   WEIR_TRY(MakeFolder(parts.path));
   DataFolderOptions folder;
@@ -162,6 +172,11 @@ Result<std::unique_ptr<Workspace>> Service::OpenWorkspace(const std::string& nam
   folder.sync = options_.sync;
   folder.registry = options_.registry;
   folder.registry.pool_suffix = PoolSuffix(name);
+  if (has_embeddings()) {
+    folder.registry.embeddings = embeddings_.get();
+    folder.registry.embedding_model = options_.models.front().model.name;
+    folder.registry.embedding_owner = OwnerOf(name);
+  }
   if (!IsDataFolder(parts.path)) folder.block_size = options_.block_size;
   Result<DataFolder> opened = OpenDataFolder(std::move(folder));
   if (!opened) return std::move(opened).error();
@@ -253,14 +268,14 @@ Result<IndexReport> Service::Index(Workspace& workspace, const IndexRequest& req
   options.chunk_tokens = request.chunk_tokens;
   options.progress = progress;
   options.cancelled = cancelled;
-  const IndexModel index{model->model.name, model->model.tokenizer, model->tokens_max, model->model.passage_prefix};
+  const IndexModel index = IndexModelOf(*model, workspace);
   return IndexTree(*embeddings_, workspace.index_store(), index, options);
 }
 
 Result<SearchAnswer> Service::Search(Workspace& workspace, std::string_view name, std::string_view query,
                                      const SearchOptions& options) {
   WEIR_ASSIGN(const ServiceModel* const model, FindModel(name));
-  const IndexModel index{model->model.name, model->model.tokenizer, model->tokens_max, model->model.passage_prefix};
+  const IndexModel index = IndexModelOf(*model, workspace);
   return SearchIndex(*embeddings_, workspace.index_store(), index, query, options);
 }
 

@@ -20,6 +20,14 @@ std::string_view SegmentKindName(SegmentKind kind) {
   return "text";
 }
 
+std::optional<SegmentKind> ParseSegmentKind(std::string_view name) {
+  for (const SegmentKind kind : {SegmentKind::kText, SegmentKind::kSystem, SegmentKind::kTools, SegmentKind::kUser,
+                                 SegmentKind::kAssistant, SegmentKind::kToolResult}) {
+    if (SegmentKindName(kind) == name) return kind;
+  }
+  return std::nullopt;
+}
+
 Status CheckSegments(std::vector<Segment>& segments, size_t text_bytes) {
   if (segments.empty()) {
     Segment whole;

@@ -18,8 +18,8 @@ namespace weir {
 Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t bytes_max = UINT64_MAX);
 
 // Writes to a temporary name in the same folder, syncs, renames. On failure the old file stands and no partial file is
-// left.
-Status WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes);
+// left. `mode` as of open(2), less what the process's umask takes.
+Status WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes, uint32_t mode = 0666);
 
 // A read-only mapping of a regular file; owns it; move-only. The file must not shrink while mapped.
 class MappedFile {

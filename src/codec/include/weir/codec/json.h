@@ -42,6 +42,8 @@ class Json {
   // where the parser gives one. Numbers: int64, else uint64, else double.
   // A number beyond the range of double, a lone surrogate escape and nesting deeper than kDepthMax are refused.
   static Result<Json> Parse(std::string_view text);
+  // The same, and an object with two members of one name is refused.
+  static Result<Json> ParseUnique(std::string_view text);
   static constexpr size_t kDepthMax = 1000;  // arrays and objects inside one another
 
   bool is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }

@@ -71,6 +71,8 @@ struct EmbedCall {
   EmbedInput input = EmbedInput::kPlain;
   uint32_t dimensions = 0;  // 0: all
   bool truncate = false;    // over-long texts are cut instead of refused; they have keys of their own
+  // Vectors of one owner are never found by another, so that a hit tells nobody what others asked. Borrowed for the call.
+  std::string_view owner{};
 };
 
 enum class EmbedSource : uint8_t {
@@ -143,6 +145,15 @@ class EmbedCache {
   // invalid_argument (empty or only white space, not UTF-8 with the place, over-long with its tokens), or what the model
   // says; the others are not lost.
   Result<EmbedAnswer> Embed(std::string_view model, std::span<const std::string_view> texts, const EmbedCall& call = {});
+
+  // The same for texts that are tokenized already, by the model's own tokenizer: special tokens and prefix are as given.
+  // Keys of their own. Of an item also invalid_argument: no tokens, or an id outside the vocabulary.
+  Result<EmbedAnswer> EmbedIds(std::string_view model, std::span<const std::span<const TokenId>> texts,
+                               const EmbedCall& call = {});
+
+  // Tokens of all these texts together, as the model would get them; those cut by `truncate` count no further than it reads.
+  // A text without tokens of its own counts nothing.
+  Result<uint64_t> CountTokens(std::string_view model, std::span<const std::string_view> texts, const EmbedCall& call = {});
 
   // The keys under which Embed keeps these texts, whatever they hold. Errors as of Embed's whole.
   Result<std::vector<EmbedKey>> KeysOf(std::string_view model, std::span<const std::string_view> texts,

@@ -33,6 +33,7 @@ struct IndexModel {
   std::shared_ptr<const Tokenizer> tokenizer;  // its own
   uint32_t tokens_max = 256;                   // of a text, special tokens included
   std::string passage_prefix{};
+  std::string owner{};  // whose vectors, as in EmbedCall
 };
 
 struct IndexProgress {

@@ -46,6 +46,7 @@ struct ExactPrefix {
 struct Registered {
   std::string agent;
   uint64_t revision = 0;
+  int64_t created_ms = 0;  // since 1970-01-01 UTC: when the agent was registered
   uint32_t tokens = 0;
   uint32_t blocks = 0;          // full ones
   uint32_t tokens_encoded = 0;  // that had to be tokenized; the rest was kept from the revision before

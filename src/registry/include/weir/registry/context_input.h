@@ -16,6 +16,13 @@
 
 namespace weir {
 
+// One state of an agent's context: its revision, of the life that began then.
+struct ContextVersion {
+  uint64_t revision = 0;
+  int64_t created_ms = 0;
+  friend bool operator==(const ContextVersion&, const ContextVersion&) = default;
+};
+
 struct ContextInput {
   std::string agent;  // 1 to 256 bytes of UTF-8 without control characters
   // Agents of one group are meant to begin alike: their system prompts are compared, and they have one tokenizer.
@@ -31,6 +38,8 @@ struct ContextInput {
   std::optional<Duration> ttl{};  // unset: the registry's; zero: never expires
   // Any embedding of the text, of the registry's vector_dimensions; empty: none. Refused where a model makes the vectors.
   std::vector<float> vector{};
+  // A replacement happens only to this version; already_exists otherwise.
+  std::optional<ContextVersion> only_if{};
 };
 
 // The full context of an agent as frameworks build it: the system prompt, two newlines, the role's prompt; segments "system"

@@ -74,6 +74,7 @@ struct RegistryOptions {
   // model the next two are its own, and filled in.
   EmbedCache* embeddings = nullptr;
   std::string embedding_model{};
+  std::string embedding_owner{};  // whose vectors, as in EmbedCall
   uint32_t vector_dimensions = 0;  // 0: no semantic matching
   // Of what made the vectors (LongTextFingerprint). Those of another origin do not count. Empty: callers supply them.
   std::string vector_fingerprint{};
@@ -185,6 +186,7 @@ struct AppendInput {
   SegmentKind kind = SegmentKind::kText;
   std::string name{};           // of the new segment; empty: after the kind. A repeated one gets a number
   std::vector<float> vector{};  // empty, without a model: the context has none afterwards; the old one is of the old text
+  std::optional<ContextVersion> only_if{};  // as in ContextInput
 };
 
 // Answer of EmbedMissing.
@@ -224,8 +226,8 @@ class Registry final : public EvictionOrder {
   // The vector that a context of this text would have. unsupported: there is no model; else what the model says.
   Result<std::vector<float>> VectorOf(std::string_view text);
   // A HeldContext taken before still says what it was.
-  Status SetPinned(std::string_view agent, bool pinned);
-  Status Remove(std::string_view agent);
+  Status SetPinned(std::string_view agent, bool pinned, const std::optional<ContextVersion>& only_if = {});
+  Status Remove(std::string_view agent, const std::optional<ContextVersion>& only_if = {});
   // Of one group in every space, or all. Number removed; an error leaves those that were not removed yet.
   Result<uint64_t> Clear(std::optional<std::string> group = std::nullopt);
 

@@ -62,6 +62,7 @@ struct OptimizedContext {
 
 struct WorkspaceParts {
   std::string name;
+  std::string vector_owner;
   std::filesystem::path path;           // of its data folder
   std::unique_ptr<Store> index_store;   // null: `shared_index_store` is used
   Store* shared_index_store = nullptr;  // borrowed
@@ -74,6 +75,8 @@ class Workspace {
 
   const std::string& name() const { return parts_.name; }
   Registry& registry() { return *folder_.registry; }
+  // Whose vectors this workspace sees in the embedding cache: EmbedCall::owner.
+  const std::string& vector_owner() const { return parts_.vector_owner; }
   const DataFolderSettings& settings() const { return folder_.settings; }
   const Store* store() const { return folder_.store.get(); }
   // Where the index of folders is kept.

@@ -2,6 +2,7 @@
 // Context: the prompt that a named agent holds, tokenized once as a whole. Immutable; share it by const pointer.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +33,7 @@ enum class SegmentKind {
 
 // "text", "system", "tools", "user", "assistant", "tool".
 std::string_view SegmentKindName(SegmentKind kind);
+std::optional<SegmentKind> ParseSegmentKind(std::string_view name);
 
 // Segments lie one after the other and tile the text.
 struct Segment {

@@ -1,0 +1,364 @@
+// /v1/embeddings: vectors of texts, as OpenAI's API has them, and what people do with them.
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "route.h"
+#include "schema.h"
+#include "status.h"
+#include "weir/codec/base64.h"
+#include "weir/embed/vector_operations.h"
+
+namespace weir::api {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "vectors go out as little-endian floats");
+
+constexpr uint64_t kInputsMost = 2048;
+constexpr uint64_t kTextsMost = 16'384;
+
+// Of one request: texts, or ids of tokens.
+struct Inputs {
+  std::vector<std::string_view> texts{};
+  std::vector<std::vector<TokenId>> ids{};
+  bool are_ids = false;
+
+  size_t size() const { return are_ids ? ids.size() : texts.size(); }
+};
+
+Result<std::vector<TokenId>> IdsOf(const Json& list) {
+  std::vector<TokenId> ids;
+  ids.reserve(list.as_array().size());
+  for (const Json& one : list.as_array()) {
+    if (!one.is_integer() || one.as_double() < 0 || one.as_double() > UINT32_MAX) {
+      return InvalidArgument("/input: ids of tokens are whole numbers from 0 on");
+    }
+    ids.push_back(static_cast<TokenId>(one.as_int()));
+  }
+  return ids;
+}
+
+Result<Inputs> InputsOf(const Json& input) {
+  Inputs inputs;
+  if (input.is_string()) {
+    inputs.texts.push_back(input.as_string());
+    return inputs;
+  }
+  const Json::Array& list = input.as_array();
+  inputs.are_ids = !list.front().is_string();
+  if (list.front().is_number()) {
+    WEIR_ASSIGN(std::vector<TokenId> ids, IdsOf(input));
+    inputs.ids.push_back(std::move(ids));
+    return inputs;
+  }
+  for (const Json& one : list) {
+    if (inputs.are_ids) {
+      WEIR_ASSIGN(std::vector<TokenId> ids, IdsOf(one));
+      inputs.ids.push_back(std::move(ids));
+    } else {
+      inputs.texts.push_back(one.as_string());
+    }
+  }
+  return inputs;
+}
+
+EmbedInput KindOf(const Json& body, EmbedInput otherwise = EmbedInput::kPlain) {
+  const std::string kind = TextOf(body, "input_type", EmbedInputName(otherwise));
+  return kind == "query" ? EmbedInput::kQuery : kind == "passage" ? EmbedInput::kPassage : EmbedInput::kPlain;
+}
+
+EmbedCall CallOf(const RouteCall& call) {
+  EmbedCall options;
+  options.input = KindOf(call.body);
+  options.dimensions = static_cast<uint32_t>(CountOf(call.body, "dimensions", 0));
+  options.truncate = BoolOf(call.body, "truncate", false);
+  options.owner = call.workspace.vector_owner();
+  return options;
+}
+
+// The first text that has no vector fails the request: OpenAI's answers have no place for an error of one of many.
+Status AllThere(const EmbedAnswer& answer, std::string_view member, bool is_list) {
+  for (size_t i = 0; i < answer.items.size(); ++i) {
+    if (answer.items[i].status) continue;
+    Error error = answer.items[i].status.error();
+    error.message =
+        is_list ? fmt::format("/{}/{}: {}", member, i, error.message) : fmt::format("/{}: {}", member, error.message);
+    return error;
+  }
+  return {};
+}
+
+// "hit; hits=3; computed=0; coalesced=0"
+std::string CacheHeader(const EmbedAnswer& answer) {
+  size_t hits = 0;
+  size_t computed = 0;
+  size_t coalesced = 0;
+  for (const EmbedItem& item : answer.items) {
+    hits += item.source == EmbedSource::kHit || item.source == EmbedSource::kStored;
+    computed += item.source == EmbedSource::kComputed;
+    coalesced += item.source == EmbedSource::kCoalesced;
+  }
+  const size_t all = answer.items.size();
+  const std::string_view word = hits == all ? "hit" : computed == all ? "miss" : coalesced == all ? "coalesced" : "mixed";
+  return fmt::format("{}; hits={}; computed={}; coalesced={}", word, hits, computed, coalesced);
+}
+
+void AppendVector(std::span<const float> vector, bool as_base64, std::string& out) {
+  if (as_base64) {
+    out += '"';
+    out += Base64Of({reinterpret_cast<const char*>(vector.data()), vector.size_bytes()});
+    out += '"';
+    return;
+  }
+  out += '[';
+  for (size_t i = 0; i < vector.size(); ++i) {
+    if (i > 0) out += ',';
+    fmt::format_to(std::back_inserter(out), "{}", vector[i]);
+  }
+  out += ']';
+}
+
+std::string ListText(const EmbedAnswer& answer, const std::string& model, bool as_base64, uint64_t tokens) {
+  std::string out;
+  out.reserve(answer.items.size() * (answer.dimensions * (as_base64 ? 6u : 13u) + 64) + 128);
+  out += R"({"object":"list","data":[)";
+  for (size_t i = 0; i < answer.items.size(); ++i) {
+    fmt::format_to(std::back_inserter(out), R"({}{{"object":"embedding","index":{},"embedding":)", i == 0 ? "" : ",", i);
+    AppendVector(answer.vector(i), as_base64, out);
+    out += '}';
+  }
+  fmt::format_to(std::back_inserter(out), R"(],"model":{},"usage":{{"prompt_tokens":{},"total_tokens":{}}}}})",
+                 JsonQuote(model), tokens, tokens);
+  return out;
+}
+
+double MsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+Result<RouteAnswer> Embed(RouteCall& call) {
+  EmbedCache& cache = call.service.embeddings();
+  WEIR_ASSIGN(const ServiceModel* const model, call.service.FindModel(TextOf(call.body, "model")));
+  const Json& input = *call.body.Find("input");
+  WEIR_ASSIGN(const Inputs inputs, InputsOf(input));
+  const EmbedCall options = CallOf(call);
+  const auto start = std::chrono::steady_clock::now();
+  EmbedAnswer embedded;
+  uint64_t tokens = 0;
+  if (inputs.are_ids) {
+    std::vector<std::span<const TokenId>> ids(inputs.ids.begin(), inputs.ids.end());
+    WEIR_ASSIGN(embedded, cache.EmbedIds(model->model.name, ids, options));
+    for (const auto& one : ids) tokens += one.size();
+  } else {
+    WEIR_ASSIGN(embedded, cache.Embed(model->model.name, inputs.texts, options));
+  }
+  const bool is_list = input.is_array() && !input.as_array().front().is_number();
+  WEIR_TRY(AllThere(embedded, "input", is_list));
+  const double embed_ms = MsSince(start);
+  if (!inputs.are_ids) {
+    WEIR_ASSIGN(tokens, cache.CountTokens(model->model.name, inputs.texts, options));
+  }
+  RouteAnswer answer;
+  answer.text = ListText(embedded, model->model.name, TextOf(call.body, "encoding_format", "float") == "base64", tokens);
+  answer.headers.push_back({"x-weir-cache", CacheHeader(embedded)});
+  answer.headers.push_back({"Server-Timing", fmt::format("embed;dur={:.3f}", embed_ms)});
+  return answer;
+}
+
+// The texts of a member, each with its vector.
+Result<EmbedAnswer> EmbedMember(RouteCall& call, const std::vector<std::string>& texts, std::string_view member,
+                                EmbedInput kind) {
+  WEIR_ASSIGN(const ServiceModel* const model, call.service.FindModel(TextOf(call.body, "model")));
+  EmbedCall options = CallOf(call);
+  options.input = kind;
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  WEIR_ASSIGN(EmbedAnswer embedded, call.service.embeddings().Embed(model->model.name, views, options));
+  WEIR_TRY(AllThere(embedded, member, true));
+  return embedded;
+}
+
+RouteAnswer WithCache(Json json, const EmbedAnswer& embedded) {
+  RouteAnswer answer;
+  answer.json = std::move(json);
+  answer.headers.push_back({"x-weir-cache", CacheHeader(embedded)});
+  return answer;
+}
+
+Result<RouteAnswer> Similarities(RouteCall& call) {
+  const std::vector<std::string> texts = TextsOf(call.body, "texts");
+  WEIR_ASSIGN(const EmbedAnswer embedded, EmbedMember(call, texts, "texts", KindOf(call.body)));
+  WEIR_ASSIGN(const std::vector<float> matrix, SimilarityMatrix({embedded.vectors, embedded.dimensions}));
+  Json rows = Json::MakeArray();
+  for (size_t a = 0; a < texts.size(); ++a) {
+    Json::Array row;
+    row.reserve(texts.size());
+    for (size_t b = 0; b < texts.size(); ++b) row.emplace_back(ShortNumber(matrix[a * texts.size() + b]));
+    rows.Append(std::move(row));
+  }
+  return WithCache(Json::Object{{"similarities", std::move(rows)}}, embedded);
+}
+
+Result<RouteAnswer> Nearest(RouteCall& call) {
+  const std::vector<std::string> texts = TextsOf(call.body, "texts");
+  const std::vector<std::string> query = {TextOf(call.body, "query")};
+  WEIR_ASSIGN(const EmbedAnswer asked, EmbedMember(call, query, "query", EmbedInput::kQuery));
+  WEIR_ASSIGN(const EmbedAnswer embedded, EmbedMember(call, texts, "texts", EmbedInput::kPassage));
+  WEIR_ASSIGN(const std::vector<RankedRow> ranked, TopK({embedded.vectors, embedded.dimensions}, asked.vector(0),
+                                                        static_cast<uint32_t>(CountOf(call.body, "k", 10)),
+                                                        static_cast<float>(NumberOf(call.body, "threshold", -1))));
+  Json results = Json::MakeArray();
+  for (const RankedRow& one : ranked) {
+    results.Append(Json::Object{{"index", uint64_t{one.row}}, {"similarity", ShortNumber(one.similarity)}});
+  }
+  return WithCache(Json::Object{{"results", std::move(results)}}, embedded);
+}
+
+Result<RouteAnswer> Clusters(RouteCall& call) {
+  const std::vector<std::string> texts = TextsOf(call.body, "texts");
+  WEIR_ASSIGN(const EmbedAnswer embedded, EmbedMember(call, texts, "texts", KindOf(call.body)));
+  ClusterOptions options;
+  options.threshold = static_cast<float>(NumberOf(call.body, "threshold", options.threshold));
+  options.size_min = static_cast<uint32_t>(CountOf(call.body, "size_min", options.size_min));
+  WEIR_ASSIGN(const std::vector<Cluster> found, ClusterRows({embedded.vectors, embedded.dimensions}, options));
+  Json clusters = Json::MakeArray();
+  for (const Cluster& cluster : found) {
+    Json rows = Json::MakeArray();
+    for (const uint32_t row : cluster.rows) rows.Append(uint64_t{row});
+    clusters.Append(Json::Object{{"texts", std::move(rows)},
+                                 {"representative", uint64_t{cluster.representative}},
+                                 {"strength", ShortNumber(cluster.strength)}});
+  }
+  return WithCache(Json::Object{{"clusters", std::move(clusters)}}, embedded);
+}
+
+Result<RouteAnswer> CacheStats(RouteCall& call) {
+  RouteAnswer answer;
+  answer.json = EmbeddingsJson(call.service);
+  return answer;
+}
+
+Result<RouteAnswer> ClearCache(RouteCall& call) {
+  WEIR_ASSIGN(const uint64_t cleared, call.service.embeddings().Clear(BoolOf(call.query, "stored", false)));
+  RouteAnswer answer;
+  answer.json = Json::Object{{"cleared", cleared}};
+  return answer;
+}
+
+std::vector<Member> TextMembers() {
+  return {{"texts", ListSchema(TextSchema(""), "The texts.", 1, kTextsMost), true},
+          {"model", TextSchema("An embedding model; the default without it.")},
+          {"dimensions", CountSchema("A smaller size that the model allows.", 1, 65'536)},
+          {"truncate", BoolSchema("Cut over-long texts instead of refusing them.")}};
+}
+
+Json KindSchema() {
+  return ChoiceSchema("What the text is for; some models put a prefix in front.", {"plain", "query", "passage"});
+}
+
+Json OpenAiBody() {
+  const Json token = CountSchema("", 0, UINT32_MAX);
+  Json input =
+      EitherSchema("A text, texts, the ids of a text's tokens, or of several texts'.",
+                   {TextSchema("", 1), ListSchema(TextSchema("", 1), "", 1, kInputsMost), ListSchema(token, "", 1, 1u << 20),
+                    ListSchema(ListSchema(token, "", 1, 1u << 20), "", 1, kInputsMost)});
+  return ObjectSchema({{"input", std::move(input), true},
+                       {"model", TextSchema("An embedding model by name or alias.", 1), true},
+                       {"encoding_format", ChoiceSchema("float without it.", {"float", "base64"})},
+                       {"dimensions", CountSchema("A smaller size that the model allows.", 1, 65'536)},
+                       {"user", TextSchema("Not used.")},
+                       {"input_type", KindSchema()},
+                       {"truncate", BoolSchema("Cut over-long texts instead of refusing them.")}});
+}
+
+}  // namespace
+
+std::vector<Route> EmbeddingRoutes() {
+  std::vector<Member> top_k = TextMembers();
+  top_k.push_back({"query", TextSchema("What the texts are compared with.", 1), true});
+  top_k.push_back({"k", CountSchema("Most results; 10 without it.", 1, kTextsMost)});
+  top_k.push_back({"threshold", NumberSchema("Least cosine; all without it.", -1, 1)});
+  std::vector<Member> matrix = TextMembers();
+  matrix.front().schema.Set("maxItems", uint64_t{2048});
+  matrix.push_back({"input_type", KindSchema()});
+  std::vector<Member> cluster = TextMembers();
+  cluster.push_back({"input_type", KindSchema()});
+  cluster.push_back({"threshold", NumberSchema("Texts at least so alike belong together; 0.7 without it.", -1, 1)});
+  cluster.push_back({"size_min", CountSchema("Smaller clusters are left out; 2 without it.", 1, kTextsMost)});
+
+  std::vector<Route> routes;
+  routes.push_back({.method = "POST",
+                    .path = "/v1/embeddings",
+                    .id = "create_embeddings",
+                    .tag = "embeddings",
+                    .summary = "Vectors of texts, as OpenAI's API has them",
+                    .description = "A text that is known is not embedded again, whoever asks in this workspace. The header "
+                                   "x-weir-cache says what was known.",
+                    .parameters = {},
+                    .body = OpenAiBody(),
+                    .responses = {{200, "One vector for each input, in order.", Ref("EmbeddingList")}},
+                    .handler = Embed,
+                    .errors = ErrorShape::kOpenAi});
+  routes.push_back({.method = "POST",
+                    .path = "/v1/embeddings/similarity",
+                    .id = "similarity",
+                    .tag = "embeddings",
+                    .summary = "How alike texts are, each with each",
+                    .description = "",
+                    .parameters = {},
+                    .body = ObjectSchema(std::move(matrix)),
+                    .responses = {{200, "Cosines, row by row.",
+                                   OpenObjectSchema({{"similarities", ListSchema(ListSchema(NumberSchema(""))), true}})}},
+                    .handler = Similarities});
+  routes.push_back(
+      {.method = "POST",
+       .path = "/v1/embeddings/top-k",
+       .id = "top_k",
+       .tag = "embeddings",
+       .summary = "The texts most like a query",
+       .description = "Every text is compared.",
+       .parameters = {},
+       .body = ObjectSchema(std::move(top_k)),
+       .responses = {{200, "Most alike first.",
+                      OpenObjectSchema({{"results",
+                                         ListSchema(OpenObjectSchema({{"index", CountSchema("Into texts."), true},
+                                                                      {"similarity", NumberSchema("Cosine."), true}})),
+                                         true}})}},
+       .handler = Nearest});
+  routes.push_back(
+      {.method = "POST",
+       .path = "/v1/embeddings/cluster",
+       .id = "cluster",
+       .tag = "embeddings",
+       .summary = "Texts that belong together",
+       .description = "Connected components over pairs at least so alike.",
+       .parameters = {},
+       .body = ObjectSchema(std::move(cluster)),
+       .responses = {{200, "The largest first.", OpenObjectSchema({{"clusters", ListSchema(Ref("Cluster")), true}})}},
+       .handler = Clusters});
+  routes.push_back({.method = "GET",
+                    .path = "/v1/embeddings/cache",
+                    .id = "get_embedding_cache",
+                    .tag = "embeddings",
+                    .summary = "The embedding cache in figures",
+                    .description = "",
+                    .parameters = {},
+                    .responses = {{200, "Counters since the start.", Ref("EmbeddingCache")}},
+                    .handler = CacheStats});
+  routes.push_back({.method = "DELETE",
+                    .path = "/v1/embeddings/cache",
+                    .id = "clear_embedding_cache",
+                    .tag = "embeddings",
+                    .summary = "Forget vectors, of all workspaces",
+                    .description = "",
+                    .scope = Scope::kAdmin,
+                    .parameters = {{"stored", ParameterPlace::kQuery, BoolSchema("Those on disk as well.")}},
+                    .responses = {{200, "Forgotten.", OpenObjectSchema({{"cleared", CountSchema("In memory."), true}})}},
+                    .handler = ClearCache});
+  return routes;
+}
+
+}  // namespace weir::api
