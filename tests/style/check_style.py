@@ -24,7 +24,7 @@ SLEEP = re.compile(r"\b(?:sleep_for|sleep_until|usleep|nanosleep|sleep)\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 # Which declared library owns which third-party include.
 THIRD_PARTY = {
-    "fmt/": "fmt::fmt", "spdlog/": "spdlog::spdlog", "simdjson.h": "simdjson::simdjson", "xxhash.h": "xxhash",
+    "fmt/": "fmt::fmt", "simdjson.h": "simdjson::simdjson", "xxhash.h": "xxhash",
     "pcre2.h": "pcre2", "CLI/": "CLI11", "toml++/": "tomlplusplus", "jinja/": "weir_jinja", "nlohmann/": "nlohmann",
     "rocksdb/": "rocksdb",
     "hnswlib/": "hnswlib", "boost/": "Boost", "openssl/": "OpenSSL",
