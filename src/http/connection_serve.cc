@@ -42,6 +42,7 @@ std::optional<uint64_t> PromisedLength(const HttpHeaders& headers) {
 }  // namespace
 
 Awaitable<void> Connection::Serve() {
+  if (ended()) co_return;
   if (tls_) {
     const bool is_secure = co_await Handshake();
     if (!is_secure) co_return;

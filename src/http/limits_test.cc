@@ -1,9 +1,11 @@
 // What a client may take of the server, and what it is told beyond that.
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <future>
-#include <mutex>
+#include <vector>
 
 #include "raw_client.h"
 #include "test_server.h"
@@ -146,6 +148,27 @@ TEST(HttpLimits, CutOffSlowSenders) {
   EXPECT_EQ(stats.timeouts_header, 1u);
   EXPECT_EQ(stats.timeouts_body, 2u);
   EXPECT_EQ(stats.timeouts_idle, 1u);
+}
+
+// Out of descriptors, a server waits for some and goes on.
+TEST(HttpLimits, OutlastAProcessWithoutDescriptors) {
+  const auto server = StartTestServer(EchoRequest);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = 200;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  std::vector<int> taken;
+  for (int fd = ::dup(0); fd >= 0; fd = ::dup(0)) taken.push_back(fd);
+  ASSERT_FALSE(taken.empty());
+  ::close(taken.back());
+  taken.pop_back();
+  RawClient client(server->endpoints()[0]);  // takes the last one
+  EXPECT_TRUE(client.Send(kGet));
+  EXPECT_TRUE(ComesTrue([&] { return server->stats().accept_failures > 0; }));
+  for (const int fd : taken) ::close(fd);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(client.Receive().status, 200);
 }
 
 // A byte now and then does not buy more time for a head.

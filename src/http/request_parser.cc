@@ -214,7 +214,6 @@ size_t RequestParser::ScreenHead(std::string_view bytes) {
       Refuse(400, "bad_request", "a line of the head does not end in CR LF");
       return 0;
     }
-    if (line_start_ == 0 && feed + 1 > limits_.header_bytes_max) return 0;
     if (feed - 1 == line_start_) return feed + 1;
     if (line_start_ > 0 && (bytes[line_start_] == ' ' || bytes[line_start_] == '\t')) {
       Refuse(400, "bad_request", "a header field is folded over lines");
@@ -236,9 +235,10 @@ size_t RequestParser::FeedHead(std::string_view bytes) {
       return skipped;
     }
   }
-  const size_t size = ScreenHead(bytes);
+  // Nothing beyond the limit is looked at, so that the verdict does not depend on how much came at once.
+  const size_t size = ScreenHead(bytes.substr(0, limits_.header_bytes_max));
   if (state_ == State::kRefused) return skipped;
-  if (std::max(size, size == 0 ? bytes.size() : 0) > limits_.header_bytes_max) {
+  if (size == 0 && bytes.size() > limits_.header_bytes_max) {
     const std::string message = fmt::format("the head is larger than {} bytes", limits_.header_bytes_max);
     line_start_ == 0 ? Refuse(414, "target_too_long", message) : Refuse(431, "headers_too_large", message);
     return skipped;

@@ -145,6 +145,8 @@ TEST(RequestParser, GivesTheSameInWhateverPieces) {
       "PUT /a HTTP/1.1\r\nHost: h\r\nA: 1\r\nA: 2\r\nContent-Length: 11\r\n\r\nhello worldGET",
       "GET / HTTP/1.0\r\n\r\nrest",
       "GET /" + std::string(1000, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n",
+      "GET / HTTP/1.1\r\nX: " + std::string(600, 'x') + "\n\r\n",
+      "GET / HTTP/1.1\r\nX: " + std::string(600, 'x') + "\r\n folded\r\n\r\n",
   };
   for (const BadRequest& bad : kBadRequests) texts.emplace_back(bad.text);
   for (const std::string& text : texts) {
