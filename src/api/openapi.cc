@@ -139,7 +139,8 @@ Json OpenApiJson(std::string_view version) {
     paths.Find(route.path)->Set(method, OperationJson(route));
   }
   Json schemas = Json::MakeObject();
-  for (const auto& [name, schema] : Components().as_object()) schemas.Set(name, Published(schema));
+  const Json components = Components();
+  for (const auto& [name, schema] : components.as_object()) schemas.Set(name, Published(schema));
   return Json::Object{
       {"openapi", "3.1.0"},
       {"info", Json::Object{{"title", "Weir"},
