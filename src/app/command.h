@@ -47,6 +47,8 @@ Command ContextsCommand();
 Command DemoCommand();
 Command IndexCommand();
 Command SearchCommand();
+Command ServeCommand();
+Command TokenCommand();
 Command PoolsCommand();
 Command PressureCommand();
 Command TopCommand();

@@ -30,16 +30,6 @@ Result<Duration> ParseTime(const std::string& text) {
   return InvalidArgument(fmt::format("--ttl: '{}' is no time", text), "a number and a unit: 90s, 30m, 12h or 7d");
 }
 
-// A name that works from every folder: a fetched one, else the whole path.
-std::string LastingName(const Session& session, const TokenizerChoice& choice) {
-  for (const std::string& fetched : FetchedTokenizers(session.environment())) {
-    if (choice.name == fetched) return fetched;
-  }
-  std::error_code error;
-  const std::filesystem::path absolute = std::filesystem::absolute(choice.file, error);
-  return error ? choice.file.string() : absolute.lexically_normal().string();
-}
-
 struct Additions {
   std::vector<Registered> registered;
   std::vector<std::pair<std::string, Error>> refused;  // agent, why

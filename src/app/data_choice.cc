@@ -54,6 +54,15 @@ Result<LoadedTokenizer> LoadFolderTokenizer(Session& session, const std::filesys
       "say where the earlier one is: --tokenizer path/to/tokenizer.json; or register anew in another folder");
 }
 
+std::string LastingName(const Session& session, const TokenizerChoice& choice) {
+  for (const std::string& fetched : FetchedTokenizers(session.environment())) {
+    if (choice.name == fetched) return fetched;
+  }
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(choice.file, error);
+  return error ? choice.file.string() : absolute.lexically_normal().string();
+}
+
 void DeclareSpaceFlags(Flags& flags, SpaceFlags& space, const std::string& what) {
   flags.Text("--model", space.model, "NAME", what + " of this model");
   flags.Text("--lora", space.lora, "NAME", what + " of this LoRA adapter");

@@ -26,6 +26,9 @@ Result<LoadedTokenizer> LoadChosenTokenizer(Session& session);
 // there is none of that name, or it is another one than the folder's.
 Result<LoadedTokenizer> LoadFolderTokenizer(Session& session, const std::filesystem::path& folder);
 
+// A name that works from every folder: a fetched one, else the whole path.
+std::string LastingName(const Session& session, const TokenizerChoice& choice);
+
 struct SpaceFlags {
   std::string model;
   std::string lora;

@@ -145,6 +145,12 @@ Result<std::unique_ptr<Store>> OpenVectors(Session& session, const std::filesyst
   return OpenStore(options);
 }
 
+Result<EmbedModel> DescribeModel(Session& session, const EmbedFlags& flags) {
+  WEIR_ASSIGN(const ModelChoice choice, ChooseModel(session, flags));
+  EmbedSetup setup;
+  return choice.entry != nullptr ? NamedModel(session, choice, setup) : ModelFromFile(session, choice, flags, setup);
+}
+
 Result<EmbedSetup> OpenEmbedding(Session& session, const EmbedFlags& flags) {
   return OpenEmbedding(session, flags, session.settings().Text("data"));
 }

@@ -48,6 +48,9 @@ enum class VectorAccess { kReadWrite, kReadOnly };
 // be computed again, so no write waits for the disk. Another process has it: see EmbedSetup::is_borrowed.
 Result<std::unique_ptr<Store>> OpenVectors(Session& session, const std::filesystem::path& data, VectorAccess access);
 
+// The model as a cache takes it; no weights are loaded. not_found with what to do when it was not fetched.
+Result<EmbedModel> DescribeModel(Session& session, const EmbedFlags& flags);
+
 // Move-construct only: the cache ends before the store it writes to.
 struct EmbedSetup {
   EmbedSetup() = default;

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "suggest.h"
+#include "weir/base/bytes.h"
 #include "weir/base/check.h"
 #include "weir/base/file.h"
 
@@ -36,61 +37,6 @@ Result<std::string> TextOf(const toml::node& node, const SettingDoc& doc) {
 
 }  // namespace
 
-std::span<const SettingDoc> SettingDocs() {
-  static const std::vector<SettingDoc> kDocs = {
-      {.key = "tokenizer",
-       .environment = "WEIR_TOKENIZER",
-       .value_name = "F",
-       .description = "Tokenizer: a tokenizer.json, a folder that holds one, or the name of a fetched one such as qwen3"},
-      {.key = "chat_template",
-       .environment = "WEIR_CHAT_TEMPLATE",
-       .value_name = "FILE",
-       .description =
-           "Chat template (.jinja, or a tokenizer_config.json) that renders JSONL chat requests, or chatml for a plain one; "
-           "without it, the one beside the tokenizer"},
-      {.key = "data",
-       .environment = "WEIR_DATA",
-       .value_name = "DIR",
-       .description = "Data folder of a registry, of vectors or of an index; only an index has a usual one"},
-      {.key = "embedding_model",
-       .environment = "WEIR_EMBEDDING_MODEL",
-       .value_name = "M",
-       .description = "Embedding model: a name that 'weir models list' shows, or a GGUF file",
-       .default_value = "all-minilm-l6-v2"},
-      {.key = "embedding_weights",
-       .environment = "WEIR_EMBEDDING_WEIGHTS",
-       .value_name = "TYPE",
-       .description = "How its weights are stored: f32 is exact, q8_0 takes a quarter of the memory",
-       .default_value = "f32",
-       .kind = SettingKind::kChoice,
-       .choices = {"f32", "f16", "q8_0"}},
-      {.key = "block_size",
-       .environment = "WEIR_BLOCK_SIZE",
-       .value_name = "N",
-       .description = "Tokens in a block of the engine's prefix cache",
-       .default_value = "16",
-       .kind = SettingKind::kCount,
-       .least = 1,
-       .most = 65536},
-      {.key = "cache_tokens",
-       .environment = "WEIR_CACHE_TOKENS",
-       .value_name = "N",
-       .description = "Tokens that the simulated engine cache holds",
-       .default_value = "100000",
-       .kind = SettingKind::kCount,
-       .least = 1,
-       .most = 1'000'000'000'000},
-      {.key = "color",
-       .environment = "WEIR_COLOR",
-       .value_name = "WHEN",
-       .description = "Colour: auto is only on a terminal and without NO_COLOR",
-       .default_value = "auto",
-       .kind = SettingKind::kChoice,
-       .choices = {"auto", "always", "never"}},
-  };
-  return kDocs;
-}
-
 const SettingDoc& SettingDocOf(std::string_view key) {
   const auto docs = SettingDocs();
   const auto found = std::find_if(docs.begin(), docs.end(), [&](const SettingDoc& doc) { return doc.key == key; });
@@ -107,6 +53,13 @@ std::string FlagOf(std::string_view key) {
 Status CheckSetting(const SettingDoc& doc, std::string_view text) {
   if (doc.kind == SettingKind::kChoice && std::find(doc.choices.begin(), doc.choices.end(), text) == doc.choices.end()) {
     return InvalidArgument(fmt::format("'{}' is no value of {}", text, doc.key), SuggestionHint(text, doc.choices));
+  }
+  if (doc.kind == SettingKind::kBytes) {
+    const Result<uint64_t> bytes = ParseByteSize(text);
+    if (bytes && *bytes >= doc.least && *bytes <= doc.most) return {};
+    return InvalidArgument(fmt::format("{} is '{}', but must be a size from {} to {}", doc.key, text,
+                                       FormatByteSize(doc.least), FormatByteSize(doc.most)),
+                           "such as 512MiB or 2GiB");
   }
   if (doc.kind != SettingKind::kCount) return {};
   uint64_t number = 0;
@@ -185,6 +138,26 @@ uint64_t Settings::Count(std::string_view key) const {
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
   WEIR_CHECK(parsed.ec == std::errc(), "{} is {}", key, text);
   return number;
+}
+
+uint64_t Settings::Bytes(std::string_view key) const {
+  const Result<uint64_t> bytes = ParseByteSize(Text(key));
+  WEIR_CHECK(bytes.has_value(), "{} is {}", key, Text(key));
+  return *bytes;
+}
+
+std::vector<std::string> Settings::List(std::string_view key) const {
+  std::vector<std::string> items;
+  std::string_view rest = Text(key);
+  while (!rest.empty()) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    std::string_view item = rest.substr(0, comma);
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    while (item.ends_with(' ')) item.remove_suffix(1);
+    if (!item.empty()) items.emplace_back(item);
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return items;
 }
 
 }  // namespace weir

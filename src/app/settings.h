@@ -17,7 +17,7 @@
 
 namespace weir {
 
-enum class SettingKind { kText, kCount, kChoice };
+enum class SettingKind { kText, kCount, kBytes, kChoice };
 
 struct SettingDoc {
   std::string_view key{};          // in the file, for example "block_size"; the flag is --block-size
@@ -26,8 +26,8 @@ struct SettingDoc {
   std::string_view description{};
   std::string_view default_value{};
   SettingKind kind = SettingKind::kText;
-  uint64_t least = 0;  // kCount
-  uint64_t most = 0;   // kCount
+  uint64_t least = 0;  // kCount, kBytes
+  uint64_t most = 0;   // ditto
   std::vector<std::string> choices{};
 };
 
@@ -55,6 +55,9 @@ class Settings {
   const Setting& Get(std::string_view key) const;
   const std::string& Text(std::string_view key) const { return Get(key).value; }
   uint64_t Count(std::string_view key) const;  // REQUIRES: a kCount setting
+  uint64_t Bytes(std::string_view key) const;  // REQUIRES: a kBytes setting
+  // What commas separate, without blanks around; nothing empty.
+  std::vector<std::string> List(std::string_view key) const;
 
  private:
   Status ReadFile(const std::filesystem::path& file, bool required);

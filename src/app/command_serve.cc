@@ -1,0 +1,284 @@
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <ctime>
+#include <memory>
+#include <thread>
+
+#include "command.h"
+#include "serve_setup.h"
+#include "service_manager.h"
+#include "weir/api/api.h"
+#include "weir/base/log.h"
+#include "weir/http/server.h"
+#include "weir/service/service.h"
+
+namespace weir {
+namespace {
+
+constexpr uint32_t kWorkersUsual = 16;
+
+LogLevel LevelOf(std::string_view name) {
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "info") return LogLevel::kInfo;
+  if (name == "warning") return LogLevel::kWarning;
+  return name == "error" ? LogLevel::kError : LogLevel::kOff;
+}
+
+// The signals that a daemon listens to, taken out of their usual course in this thread and in those that it starts.
+class DaemonSignals {
+ public:
+  DaemonSignals() {
+    sigemptyset(&signals_);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals_, signal);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+
+  // The next one; 0 when `timeout_us` has passed without (0: no limit).
+  int Wait(uint64_t timeout_us) const {
+    for (;;) {
+      if (timeout_us == 0) {
+        int signal = 0;
+        if (sigwait(&signals_, &signal) == 0) return signal;
+        continue;
+      }
+      const timespec limit{static_cast<time_t>(timeout_us / 1'000'000), static_cast<long>(timeout_us % 1'000'000 * 1000)};
+      const int signal = sigtimedwait(&signals_, nullptr, &limit);
+      if (signal > 0) return signal;
+      if (errno == EAGAIN) return 0;
+    }
+  }
+
+ private:
+  sigset_t signals_{};
+};
+
+// The running daemon and what it is made of, in the order of their dependence.
+class Daemon {
+ public:
+  explicit Daemon(Session& session) : session_(session) {}
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+  ~Daemon() {
+    if (server_ != nullptr) server_->Stop();
+  }
+
+  Status Start() {
+    WEIR_ASSIGN(std::vector<AccessToken> tokens, Tokens());
+    access_ = std::make_unique<Access>(std::move(tokens));
+    WEIR_ASSIGN(std::vector<HttpListener> listeners, ListenersOf(session_, !access_->open()));
+    WEIR_ASSIGN(ServiceOptions options, ServiceOptionsOf(session_));
+    options.workspaces = access_->workspaces();
+    std::erase(options.workspaces, kDefaultWorkspace);
+    std::error_code error;
+    std::filesystem::create_directories(options.data, error);
+    if (error) {
+      return session_.As(ExitCode::kCannotCreate,
+                         Unavailable(fmt::format("cannot make {}: {}", options.data.string(), error.message()),
+                                     "set data to a folder that can be written"));
+    }
+    WEIR_ASSIGN(service_, Service::Create(std::move(options)));
+    return Listen(std::move(listeners));
+  }
+
+  // The data, while health is told already.
+  Status Open() {
+    const Status opened = service_->Open();
+    if (!opened) return session_.As(ExitCode::kCannotCreate, opened.error());
+    Log(LogLevel::kInfo, "ready");
+    TellServiceManager(session_.environment(), "READY=1");
+    return {};
+  }
+
+  // What can change without a restart: tokens, certificates.
+  void Reload() {
+    const auto now =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch());
+    TellServiceManager(session_.environment(), fmt::format("RELOADING=1\nMONOTONIC_USEC={}", now.count()));
+    if (const Status reloaded = ReloadTokens(); !reloaded) {
+      Log(LogLevel::kError, fmt::format("tokens stay as they were: {}", reloaded.error().ToString()));
+    }
+    if (const Status reloaded = has_tls_ ? server_->ReloadTls() : Status(); !reloaded) {
+      Log(LogLevel::kError, fmt::format("certificates stay as they were: {}", reloaded.error().ToString()));
+    }
+    TellServiceManager(session_.environment(), "READY=1");
+    Log(LogLevel::kInfo, "reloaded");
+  }
+
+  // Finishes what is in flight; false when some of it had to be cut off.
+  bool Drain() {
+    TellServiceManager(session_.environment(), "STOPPING=1");
+    service_->StartDraining();
+    const bool whole = server_->Drain(std::chrono::seconds(session_.settings().Count("drain_seconds")));
+    server_->Stop();
+    service_->Close();
+    return whole;
+  }
+
+  const std::vector<HttpEndpoint>& endpoints() const { return server_->endpoints(); }
+
+ private:
+  Result<std::vector<AccessToken>> Tokens() {
+    Result<std::vector<AccessToken>> tokens = ReadAccessTokens(TokensFile(session_));
+    if (!tokens) return session_.As(ExitCode::kBadConfig, std::move(tokens).error());
+    return tokens;
+  }
+
+  Status Listen(std::vector<HttpListener> listeners) {
+    const Settings& settings = session_.settings();
+    ApiOptions api;
+    api.service = service_.get();
+    api.access = access_.get();
+    api.version = WEIR_VERSION;
+    api.hosts = settings.List("hosts");
+    api.origins = settings.List("origins");
+    api.http_stats = [this] { return server_ready_.load(std::memory_order_acquire) ? server_->stats() : HttpServerStats(); };
+    api.on_request = [](const RequestRecord& record) {
+      Log(LogLevel::kDebug, fmt::format("{} {} {} {:.3f} ms", record.method, record.route.empty() ? "-" : record.route,
+                                        record.status, std::chrono::duration<double, std::milli>(record.duration).count()));
+    };
+    api_ = std::make_unique<Api>(std::move(api));
+
+    HttpServerOptions options;
+    options.listeners = std::move(listeners);
+    if (!settings.Text("tls_certificate").empty()) {
+      options.tls = HttpTlsFiles{settings.Text("tls_certificate"), settings.Text("tls_key")};
+      has_tls_ = true;
+    }
+    const auto workers = static_cast<uint32_t>(settings.Count("workers"));
+    options.worker_threads = workers == 0 ? kWorkersUsual : workers;
+    options.connections_max = static_cast<uint32_t>(settings.Count("connections_max"));
+    options.body_bytes_max = settings.Bytes("body_bytes_max");
+    options.bodies_bytes_max = std::max(options.bodies_bytes_max, options.body_bytes_max);
+    options.quick = [](const HttpRequest& request) { return Api::IsQuick(request); };
+    options.on_head = [this](const HttpRequest& request, uint64_t& most) { return api_->LookAtHead(request, most); };
+    options.error_body = ApiErrorBody;
+    Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(
+        std::move(options), [this](const HttpRequest& request, HttpReply reply) { reply.Send(api_->Handle(request)); });
+    if (!server) {
+      const bool is_config =
+          server.error().code == ErrorCode::kInvalidArgument || server.error().code == ErrorCode::kNotFound;
+      return session_.As(is_config ? ExitCode::kBadConfig : ExitCode::kFailure, std::move(server).error());
+    }
+    server_ = *std::move(server);
+    server_ready_.store(true, std::memory_order_release);
+    return {};
+  }
+
+  Status ReloadTokens() {
+    WEIR_ASSIGN(std::vector<AccessToken> tokens, Tokens());
+    if (tokens.empty() && !access_->open()) {
+      return InvalidArgument("the tokens are gone", "a daemon that began with tokens does not go on without: restart it");
+    }
+    if (!tokens.empty() && access_->open()) Log(LogLevel::kWarning, "tokens are needed from now on");
+    for (const AccessToken& token : tokens) WEIR_TRY(service_->AddWorkspace(token.workspace));
+    access_->Replace(std::move(tokens));
+    return {};
+  }
+
+  Session& session_;
+  std::unique_ptr<Access> access_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<Api> api_;
+  std::atomic<bool> server_ready_{false};
+  std::unique_ptr<HttpServer> server_;
+  bool has_tls_ = false;
+};
+
+void Announce(Session& session, const Daemon& daemon) {
+  Json endpoints = Json::MakeArray();
+  for (const HttpEndpoint& endpoint : daemon.endpoints()) {
+    endpoints.Append(endpoint.ToString());
+    if (!session.json()) session.out().Line(fmt::format("listening on {}", endpoint.ToString()));
+  }
+  if (session.json()) session.WriteJson(Json::Object{{"pid", int64_t{::getpid()}}, {"listening", std::move(endpoints)}});
+}
+
+Result<ExitCode> Run(Session& session) {
+  const DaemonSignals signals;
+  SetLogLevel(LevelOf(session.settings().Text("log_level")));
+  Daemon daemon(session);
+  WEIR_TRY(daemon.Start());
+  Announce(session, daemon);
+  WEIR_TRY(session.out().Flush());
+  WEIR_TRY(daemon.Open());
+
+  const uint64_t watchdog_us = WatchdogPeriodUs(session.environment());
+  for (;;) {
+    const int signal = signals.Wait(watchdog_us);
+    if (signal == 0) {
+      TellServiceManager(session.environment(), "WATCHDOG=1");
+    } else if (signal == SIGHUP) {
+      daemon.Reload();
+    } else {
+      break;
+    }
+  }
+  Log(LogLevel::kInfo, "draining: another signal ends it at once");
+  // Nothing that was acknowledged is in this process alone, so an end at once loses nothing.
+  std::thread([signals] {
+    while (signals.Wait(0) == SIGHUP) {
+    }
+    ::_exit(static_cast<int>(ExitCode::kFailure));
+  }).detach();
+  const bool whole = daemon.Drain();
+  Log(whole ? LogLevel::kInfo : LogLevel::kWarning, whole ? "ended" : "ended; some requests took too long and were cut off");
+  return ExitCode::kOk;
+}
+
+CommandBody Declare(Flags& flags) {
+  for (const std::string_view key : {"listen",
+                                     "socket",
+                                     "data",
+                                     "tokenizer",
+                                     "chat_template",
+                                     "embedding_model",
+                                     "embedding_weights",
+                                     "tokens_file",
+                                     "tls_certificate",
+                                     "tls_key",
+                                     "hosts",
+                                     "origins",
+                                     "index_roots",
+                                     "workers",
+                                     "connections_max",
+                                     "body_bytes_max",
+                                     "contexts_bytes",
+                                     "index_bytes",
+                                     "embeddings_bytes",
+                                     "memory_budget",
+                                     "block_size",
+                                     "cache_tokens",
+                                     "durability",
+                                     "drain_seconds",
+                                     "log_level"}) {
+    flags.Setting(key);
+  }
+  return Run;
+}
+
+}  // namespace
+
+Command ServeCommand() {
+  return {
+      .name = "serve",
+      .summary = "the daemon: REST, OpenAI's embeddings, metrics",
+      .description =
+          "Serves a registry of contexts, the embedding cache and the advice over HTTP, until SIGTERM or Ctrl-C, which let "
+          "requests in flight finish; a second signal ends it at once. What was acknowledged survives a kill. SIGHUP reads "
+          "tokens and certificates again. Loopback only, unless there are tokens ('weir token'). /openapi.json says what "
+          "there is; /healthz, /readyz and /metrics need no token.",
+      .examples = {{"weir serve", "on 127.0.0.1:8741, data in ~/.local/share/weir"},
+                   {"weir serve --data registry --tokenizer qwen3", "the same folder that 'weir contexts' uses"},
+                   {"weir token add --workspace team && weir serve --listen 0.0.0.0:8741", "for a network: tokens first"},
+                   {"curl -s localhost:8741/v1/embeddings -H 'Content-Type: application/json' "
+                    "-d '{\"model\":\"minilm\",\"input\":\"hello\"}'",
+                    "a first request"}},
+      .declare = Declare};
+}
+
+}  // namespace weir
