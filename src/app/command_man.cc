@@ -3,6 +3,7 @@
 #include "command.h"
 #include "manual.h"
 #include "session.h"
+#include "weir/api/api.h"
 
 namespace weir {
 namespace {
@@ -39,9 +40,13 @@ Json CommandsJson() {
 CommandBody Declare(Flags& flags) {
   auto markdown = std::make_shared<bool>(false);
   flags.Switch("--markdown", *markdown, "Markdown instead: the text of docs/commands.md");
-  return [markdown](Session& session) -> Result<ExitCode> {
+  auto rest = std::make_shared<bool>(false);
+  flags.Switch("--rest", *rest, "The daemon's REST reference instead: the text of docs/rest.md");
+  return [markdown, rest](Session& session) -> Result<ExitCode> {
     if (session.json()) {
       session.WriteJson(CommandsJson());
+    } else if (*rest) {
+      session.out().Write(ApiReference());
     } else {
       session.out().Write(*markdown ? MarkdownPage() : ManPage());
     }

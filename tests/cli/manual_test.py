@@ -33,6 +33,10 @@ class Manual(CommandTest):
         names = {command["name"] for command in self.commands()}
         self.assertLessEqual({"share", "explain", "layout", "contexts", "tokenize", "hash", "demo", "config", "doctor", "bench"}, names)
 
+    def test_rest_reference_is_up_to_date(self):
+        self.assertEqual((SOURCE / "docs/rest.md").read_text(), self.good("man", "--rest").out,
+                         "run: build/release/bin/weir man --rest > docs/rest.md")
+
     def test_markdown_is_up_to_date(self):
         self.assertEqual((SOURCE / "docs/commands.md").read_text(), self.good("man", "--markdown").out,
                          "run: build/release/bin/weir man --markdown > docs/commands.md")
