@@ -157,7 +157,7 @@ Json OpenApiJson(std::string_view version) {
 std::string ReferenceMarkdown() {
   std::string out =
       "# REST reference\n\n"
-      "Made by `weir serve --reference` from the table that routes and validates; `/openapi.json` has the same for "
+      "Made by `weir man --rest` from the table that routes and validates; `/openapi.json` has the same for "
       "programs.\n\n"
       "Bodies and answers are JSON. Errors are `{\"error\":{\"code\",\"message\",\"hint\"}}`, on the paths of OpenAI's API "
       "`{\"error\":{\"message\",\"type\",\"param\",\"code\"}}`. Members that a request does not know are refused. 429 and "

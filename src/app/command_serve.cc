@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -10,11 +11,13 @@
 
 #include "command.h"
 #include "serve_setup.h"
-#include "service_manager.h"
+#include "supervisor.h"
 #include "weir/api/api.h"
 #include "weir/base/log.h"
 #include "weir/http/server.h"
 #include "weir/service/service.h"
+#include "weir/trace/span_exporter.h"
+#include "weir/trace/trace_settings.h"
 
 namespace weir {
 namespace {
@@ -57,6 +60,14 @@ class DaemonSignals {
   sigset_t signals_{};
 };
 
+// Each connection takes a descriptor; the usual limit is there for programs that use select().
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+}
+
 // The running daemon and what it is made of, in the order of their dependence.
 class Daemon {
  public:
@@ -82,6 +93,7 @@ class Daemon {
                                      "set data to a folder that can be written"));
     }
     WEIR_ASSIGN(service_, Service::Create(std::move(options)));
+    WEIR_TRY(StartTraces());
     return Listen(std::move(listeners));
   }
 
@@ -90,7 +102,7 @@ class Daemon {
     const Status opened = service_->Open();
     if (!opened) return session_.As(ExitCode::kCannotCreate, opened.error());
     Log(LogLevel::kInfo, "ready");
-    TellServiceManager(session_.environment(), "READY=1");
+    TellSupervisor(session_.environment(), "READY=1");
     return {};
   }
 
@@ -98,24 +110,25 @@ class Daemon {
   void Reload() {
     const auto now =
         std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch());
-    TellServiceManager(session_.environment(), fmt::format("RELOADING=1\nMONOTONIC_USEC={}", now.count()));
+    TellSupervisor(session_.environment(), fmt::format("RELOADING=1\nMONOTONIC_USEC={}", now.count()));
     if (const Status reloaded = ReloadTokens(); !reloaded) {
       Log(LogLevel::kError, fmt::format("tokens stay as they were: {}", reloaded.error().ToString()));
     }
     if (const Status reloaded = has_tls_ ? server_->ReloadTls() : Status(); !reloaded) {
       Log(LogLevel::kError, fmt::format("certificates stay as they were: {}", reloaded.error().ToString()));
     }
-    TellServiceManager(session_.environment(), "READY=1");
+    TellSupervisor(session_.environment(), "READY=1");
     Log(LogLevel::kInfo, "reloaded");
   }
 
   // Finishes what is in flight; false when some of it had to be cut off.
   bool Drain() {
-    TellServiceManager(session_.environment(), "STOPPING=1");
+    TellSupervisor(session_.environment(), "STOPPING=1");
     service_->StartDraining();
     const bool whole = server_->Drain(std::chrono::seconds(session_.settings().Count("drain_seconds")));
     server_->Stop();
     service_->Close();
+    if (exporter_ != nullptr) exporter_->Shutdown(std::chrono::seconds(5));
     return whole;
   }
 
@@ -137,10 +150,7 @@ class Daemon {
     api.hosts = settings.List("hosts");
     api.origins = settings.List("origins");
     api.http_stats = [this] { return server_ready_.load(std::memory_order_acquire) ? server_->stats() : HttpServerStats(); };
-    api.on_request = [](const RequestRecord& record) {
-      Log(LogLevel::kDebug, fmt::format("{} {} {} {:.3f} ms", record.method, record.route.empty() ? "-" : record.route,
-                                        record.status, std::chrono::duration<double, std::milli>(record.duration).count()));
-    };
+    api.on_request = [this](const RequestRecord& record) { Observe(record); };
     api_ = std::make_unique<Api>(std::move(api));
 
     HttpServerOptions options;
@@ -169,6 +179,46 @@ class Daemon {
     return {};
   }
 
+  // A line in the log, and a span when traces are asked for. Nothing of a text is in either.
+  void Observe(const RequestRecord& record) {
+    const LogScope scope(record.trace_id, record.span_id);
+    const double ms = std::chrono::duration<double, std::milli>(record.duration).count();
+    const LogField fields[] = {{"method", record.method},
+                               {"route", record.route},
+                               {"status", static_cast<int64_t>(record.status)},
+                               {"ms", ms},
+                               {"bytes_in", static_cast<int64_t>(record.request_bytes)},
+                               {"bytes_out", static_cast<int64_t>(record.response_bytes)},
+                               {"token", std::string_view(record.token)},
+                               {"peer", std::string_view(record.peer)}};
+    Log(LogLevel::kDebug, "request", fields);
+    if (exporter_ == nullptr) return;
+    const std::optional<bool> parent = record.parent_span_id.empty() ? std::nullopt : std::optional<bool>(record.is_sampled);
+    if (!sampler_.Keeps(record.trace_id, parent)) return;
+    ServedRequest served{.method = record.method, .route = record.route, .status = record.status};
+    served.request_bytes = record.request_bytes;
+    served.response_bytes = record.response_bytes;
+    served.trace_id = record.trace_id;
+    served.span_id = record.span_id;
+    served.parent_span_id = record.parent_span_id;
+    served.end_unix_ns = UnixNanoseconds();
+    served.start_unix_ns = served.end_unix_ns - static_cast<uint64_t>(record.duration.count());
+    static_cast<void>(exporter_->Add(MakeServerSpan(served)));  // the exporter counts what it drops
+  }
+
+  // Traces leave only when the standard variables name a collector.
+  Status StartTraces() {
+    const Environment& environment = session_.environment();
+    TraceSettings settings = ReadTraceSettings([&](std::string_view name) { return environment.Get(name); }, WEIR_VERSION);
+    for (const std::string& warning : settings.warnings) Log(LogLevel::kWarning, warning);
+    if (!settings.is_on) return {};
+    Result<std::unique_ptr<SpanExporter>> exporter = SpanExporter::Create(std::move(settings.exporter));
+    if (!exporter) return session_.As(ExitCode::kBadConfig, std::move(exporter).error());
+    sampler_ = settings.sampler;
+    exporter_ = *std::move(exporter);
+    return {};
+  }
+
   Status ReloadTokens() {
     WEIR_ASSIGN(std::vector<AccessToken> tokens, Tokens());
     if (tokens.empty() && !access_->open()) {
@@ -183,6 +233,8 @@ class Daemon {
   Session& session_;
   std::unique_ptr<Access> access_;
   std::unique_ptr<Service> service_;
+  SpanSampler sampler_;
+  std::unique_ptr<SpanExporter> exporter_;  // null: no traces
   std::unique_ptr<Api> api_;
   std::atomic<bool> server_ready_{false};
   std::unique_ptr<HttpServer> server_;
@@ -200,7 +252,9 @@ void Announce(Session& session, const Daemon& daemon) {
 
 Result<ExitCode> Run(Session& session) {
   const DaemonSignals signals;
+  RaiseDescriptorLimit();
   SetLogLevel(LevelOf(session.settings().Text("log_level")));
+  SetLogFormat(session.settings().Text("log_format") == "json" ? LogFormat::kJson : LogFormat::kText);
   Daemon daemon(session);
   WEIR_TRY(daemon.Start());
   Announce(session, daemon);
@@ -211,7 +265,7 @@ Result<ExitCode> Run(Session& session) {
   for (;;) {
     const int signal = signals.Wait(watchdog_us);
     if (signal == 0) {
-      TellServiceManager(session.environment(), "WATCHDOG=1");
+      TellSupervisor(session.environment(), "WATCHDOG=1");
     } else if (signal == SIGHUP) {
       daemon.Reload();
     } else {

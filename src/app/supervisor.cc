@@ -1,4 +1,4 @@
-#include "service_manager.h"
+#include "supervisor.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,7 +10,7 @@
 
 namespace weir {
 
-bool TellServiceManager(const Environment& environment, std::string_view message) {
+bool TellSupervisor(const Environment& environment, std::string_view message) {
   const auto path = environment.Get("NOTIFY_SOCKET");
   sockaddr_un address{};
   if (!path || path->size() >= sizeof(address.sun_path) || (path->front() != '/' && path->front() != '@')) return false;

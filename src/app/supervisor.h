@@ -10,7 +10,7 @@
 namespace weir {
 
 // "READY=1", "STOPPING=1", "RELOADING=1\nMONOTONIC_USEC=...", "STATUS=...", "WATCHDOG=1". False: there is nobody to tell.
-bool TellServiceManager(const Environment& environment, std::string_view message);
+bool TellSupervisor(const Environment& environment, std::string_view message);
 
 // Half of what the manager's watchdog allows between two messages; 0: it has none.
 uint64_t WatchdogPeriodUs(const Environment& environment);
