@@ -17,7 +17,8 @@ bool SpanSampler::Keeps(std::string_view trace_id, std::optional<bool> parent_sa
   uint64_t number = 0;
   const auto [end, error] = std::from_chars(tail.data(), tail.data() + tail.size(), number, 16);
   if (error != std::errc() || end != tail.data() + tail.size()) return false;
-  return static_cast<double>(number >> 1) < share_ * 0x1.0p63;
+  // In integers: as a double, a number just below the border would be rounded onto it.
+  return (number >> 1) < static_cast<uint64_t>(share_ * 0x1.0p63);
 }
 
 }  // namespace weir

@@ -183,8 +183,10 @@ std::vector<Span> SpanExporter::Core::NextBatch() {
 }
 
 void SpanExporter::Core::Settle(size_t spans, const Verdict& verdict) {
+  bool is_stopped = false;
   {
     const std::lock_guard lock(mutex_);
+    is_stopped = is_stopped_;
     const uint64_t refused = std::min<uint64_t>(verdict.refused, spans);
     stats_.spans_in_flight = 0;
     if (verdict.is_taken) {
@@ -196,6 +198,7 @@ void SpanExporter::Core::Settle(size_t spans, const Verdict& verdict) {
     }
     settled_.notify_all();
   }
+  if (is_stopped) return;  // Shutdown says so
   const std::string where = options_.endpoint.target.Authority();
   if (!verdict.is_taken && !is_failing_) {
     Log(LogLevel::kWarning, "traces: the collector does not take spans; they are lost until it does",
