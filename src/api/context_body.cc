@@ -37,24 +37,24 @@ Result<ContextInput> InputFromSegments(const Json& segments) {
   return input;
 }
 
-Result<ContextInput> InputFromMessages(const RouteCall& call, std::string agent) {
-  const ChatTemplate* const chat_template = call.service.chat_template();
+Result<ContextInput> InputFromMessages(const Service& service, const Json& body, std::string agent) {
+  const ChatTemplate* const chat_template = service.chat_template();
   if (chat_template == nullptr) {
     return Unsupported("/messages: this daemon has no chat template",
                        "send text or segments, or set chat_template in its configuration");
   }
-  Json body = Json::MakeObject();
+  Json chat = Json::MakeObject();
   for (const std::string_view name : {"messages", "tools", "chat_template_kwargs", "add_generation_prompt"}) {
-    if (const Json* member = call.body.Find(name)) body.Set(name, *member);
+    if (const Json* member = body.Find(name)) chat.Set(name, *member);
   }
-  WEIR_ASSIGN(const ChatRequest request, ChatRequest::From(std::move(body)));
+  WEIR_ASSIGN(const ChatRequest request, ChatRequest::From(std::move(chat)));
   return InputFromChat(std::move(agent), request, *chat_template, NowLocal());
 }
 
-Result<ContextInput> TextInputOf(const RouteCall& call, std::string agent) {
-  const Json* const text = call.body.Find("text");
-  const Json* const segments = call.body.Find("segments");
-  const Json* const messages = call.body.Find("messages");
+Result<ContextInput> TextInputOf(const Service& service, const Json& body, std::string agent) {
+  const Json* const text = body.Find("text");
+  const Json* const segments = body.Find("segments");
+  const Json* const messages = body.Find("messages");
   if ((text != nullptr) + (segments != nullptr) + (messages != nullptr) != 1) {
     return InvalidArgument("exactly one of text, segments and messages says what the prompt is");
   }
@@ -64,7 +64,7 @@ Result<ContextInput> TextInputOf(const RouteCall& call, std::string agent) {
   } else if (segments != nullptr) {
     WEIR_ASSIGN(input, InputFromSegments(*segments));
   } else {
-    WEIR_ASSIGN(input, InputFromMessages(call, agent));
+    WEIR_ASSIGN(input, InputFromMessages(service, body, agent));
   }
   input.agent = std::move(agent);
   return input;
@@ -102,9 +102,8 @@ std::vector<Member> ContextMembers() {
   return members;
 }
 
-Result<ContextInput> ContextInputOf(const RouteCall& call, std::string agent) {
-  WEIR_ASSIGN(ContextInput input, TextInputOf(call, std::move(agent)));
-  const Json& body = call.body;
+Result<ContextInput> ContextInputOf(const Service& service, const Json& body, std::string agent) {
+  WEIR_ASSIGN(ContextInput input, TextInputOf(service, body, std::move(agent)));
   input.group = TextOf(body, "group", "default");
   input.role = TextOf(body, "role");
   input.tokenizer = TextOf(body, "tokenizer");
@@ -118,8 +117,8 @@ Result<ContextInput> ContextInputOf(const RouteCall& call, std::string agent) {
   return input;
 }
 
-Result<std::string> PromptOf(const RouteCall& call) {
-  WEIR_ASSIGN(ContextInput input, TextInputOf(call, "prompt"));
+Result<std::string> PromptOf(const Service& service, const Json& body) {
+  WEIR_ASSIGN(ContextInput input, TextInputOf(service, body, "prompt"));
   return std::move(input.text);
 }
 

@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "route.h"
 #include "schema.h"
 #include "weir/registry/context_input.h"
+#include "weir/service/service.h"
 
 namespace weir::api {
 
@@ -18,9 +18,9 @@ std::vector<Member> PromptMembers();
 
 // REQUIRES: a body that the schema of ContextMembers() let pass. invalid_argument: none, or several, of text, segments and
 // messages; unsupported: messages without a chat template; errors of the template.
-Result<ContextInput> ContextInputOf(const RouteCall& call, std::string agent);
+Result<ContextInput> ContextInputOf(const Service& service, const Json& body, std::string agent);
 // The text of a prompt; errors the same.
-Result<std::string> PromptOf(const RouteCall& call);
+Result<std::string> PromptOf(const Service& service, const Json& body);
 
 // {"agent","group",...}: what a registry's list says of one.
 Json SummaryJson(const ContextSummary& summary);

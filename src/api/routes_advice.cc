@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "answers.h"
 #include "context_body.h"
-#include "weir/report/explain_view.h"
-#include "weir/report/layout_view.h"
-#include "weir/report/registry_view.h"
+#include "route.h"
 #include "weir/report/share_view.h"
 
 namespace weir::api {
@@ -17,58 +16,15 @@ constexpr uint64_t kCacheTokensMost = 1'000'000'000'000;
 
 Json AgentsSchema(std::string_view description) { return ListSchema(TextSchema("", 1), description, 0, kAgentsMost); }
 
-FindSharedOptions FindOptionsOf(const Json& body) {
-  FindSharedOptions options;
-  options.moved = BoolOf(body, "moved", true);
-  options.near = BoolOf(body, "near", true);
-  options.semantic = BoolOf(body, "semantic", true);
-  options.reload_cold = BoolOf(body, "reload_cold", false);
-  options.results_max = static_cast<uint32_t>(CountOf(body, "limit", 100));
-  return options;
-}
-
 Result<RouteAnswer> Match(RouteCall& call) {
-  Registry& registry = call.workspace.registry();
-  const std::string agent = TextOf(call.body, "agent");
-  const std::vector<std::string> agents = TextsOf(call.body, "agents");
   RouteAnswer answer;
-  if (!agent.empty()) {
-    for (const char* other : {"text", "segments", "messages"}) {
-      if (call.body.Find(other) != nullptr) return InvalidArgument("either agent, or a prompt, says what is matched");
-    }
-    WEIR_ASSIGN(const SharedReport report, registry.FindShared(agents, agent, FindOptionsOf(call.body)));
-    answer.json = SharedReportJson(report);
-    return answer;
-  }
-  if (!agents.empty()) return InvalidArgument("agents goes with agent", "a prompt is matched against all contexts");
-  MatchOptions options;
-  WEIR_ASSIGN(const std::string prompt, PromptOf(call));
-  options.tokenizer = TextOf(call.body, "tokenizer");
-  options.model = TextOf(call.body, "model");
-  options.lora = TextOf(call.body, "lora");
-  options.salt = TextOf(call.body, "salt");
-  options.add_special_tokens = BoolOf(call.body, "add_special_tokens", false);
-  if (call.body.Find("exclude") != nullptr) options.exclude = TextOf(call.body, "exclude");
-  options.find = FindOptionsOf(call.body);
-  WEIR_ASSIGN(const SharedReport report, registry.Match(prompt, options));
-  answer.json = SharedReportJson(report);
+  WEIR_ASSIGN(answer.json, AnswerMatch({call.service, call.workspace, call.body}));
   return answer;
 }
 
 Result<RouteAnswer> Similar(RouteCall& call) {
-  SimilarOptions options;
-  options.k = static_cast<uint32_t>(CountOf(call.body, "k", 10));
-  options.threshold = static_cast<float>(NumberOf(call.body, "threshold", options.threshold));
-  options.tokenizer = TextOf(call.body, "tokenizer");
-  options.model = TextOf(call.body, "model");
-  options.lora = TextOf(call.body, "lora");
-  options.salt = TextOf(call.body, "salt");
-  if (call.body.Find("exclude") != nullptr) options.exclude = TextOf(call.body, "exclude");
   RouteAnswer answer;
-  WEIR_ASSIGN(const std::string prompt, PromptOf(call));
-  if (TextOf(call.body, "by") == "meaning") options.by = SimilarBy::kMeaning;
-  WEIR_ASSIGN(const SimilarReport report, call.workspace.registry().FindSimilar(prompt, options));
-  answer.json = SimilarReportJson(report);
+  WEIR_ASSIGN(answer.json, AnswerSimilar({call.service, call.workspace, call.body}));
   return answer;
 }
 
@@ -84,30 +40,14 @@ Result<RouteAnswer> Share(RouteCall& call) {
 }
 
 Result<RouteAnswer> Explain(RouteCall& call) {
-  const std::string a = TextOf(call.body, "a");
-  const std::string b = TextOf(call.body, "b");
-  if (a.empty() != b.empty()) return InvalidArgument("a and b go together", "without both, every break is explained");
-  const Tokenizer* const tokenizer = call.service.tokenizer();
   RouteAnswer answer;
-  if (!a.empty()) {
-    WEIR_ASSIGN(const Explanation explanation, call.workspace.Explain(a, b, tokenizer));
-    answer.json = ExplanationJson(explanation, a, b);
-    return answer;
-  }
-  const std::vector<std::string> agents = TextsOf(call.body, "agents");
-  WEIR_ASSIGN(const BrokenPrefixes broken, call.workspace.ExplainAll(agents, tokenizer));
-  answer.json = Json::Object{{"breaks", BreaksJson(broken.breaks, broken.names)}};
+  WEIR_ASSIGN(answer.json, AnswerExplain({call.service, call.workspace, call.body}));
   return answer;
 }
 
 Result<RouteAnswer> Layout(RouteCall& call) {
-  const Tokenizer* const tokenizer = call.service.tokenizer();
-  if (tokenizer == nullptr) return Unsupported("this daemon has no tokenizer", "set tokenizer in its configuration");
-  const uint64_t cache = CountOf(call.body, "cache_tokens", call.service.options().cache_tokens);
-  const std::vector<std::string> agents = TextsOf(call.body, "agents");
-  WEIR_ASSIGN(const LayoutReport report, call.workspace.Layout(agents, *tokenizer, cache));
   RouteAnswer answer;
-  answer.json = LayoutJson(report, cache);
+  WEIR_ASSIGN(answer.json, AnswerLayout({call.service, call.workspace, call.body}));
   return answer;
 }
 

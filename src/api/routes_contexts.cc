@@ -6,9 +6,9 @@
 #include <charconv>
 #include <utility>
 
+#include "answers.h"
 #include "context_body.h"
-#include "status.h"
-#include "weir/codec/base64.h"
+#include "route.h"
 #include "weir/report/registry_view.h"
 
 namespace weir::api {
@@ -67,14 +67,14 @@ RouteAnswer Changed(int status, const Registered& registered) {
 }
 
 Result<RouteAnswer> CreateContext(RouteCall& call) {
-  WEIR_ASSIGN(const ContextInput input, ContextInputOf(call, TextOf(call.body, "agent")));
+  WEIR_ASSIGN(const ContextInput input, ContextInputOf(call.service, call.body, TextOf(call.body, "agent")));
   WEIR_ASSIGN(const Registered registered, call.workspace.registry().Register(input));
   return Changed(201, registered);
 }
 
 Result<RouteAnswer> PutContext(RouteCall& call) {
   Registry& registry = call.workspace.registry();
-  WEIR_ASSIGN(ContextInput input, ContextInputOf(call, call.Path("agent")));
+  WEIR_ASSIGN(ContextInput input, ContextInputOf(call.service, call.body, call.Path("agent")));
   WEIR_ASSIGN(const Condition condition, ConditionOf(call.request));
   input.only_if = condition.version;
   if (call.request.headers.Find("if-none-match") == "*") {
@@ -99,10 +99,7 @@ Result<RouteAnswer> PatchContext(RouteCall& call) {
     return InvalidArgument("one of append and pinned says what changes");
   }
   if (append != nullptr) {
-    AppendInput input;
-    input.text = TextOf(*append, "text");
-    input.name = TextOf(*append, "name");
-    input.kind = ParseSegmentKind(TextOf(*append, "kind")).value_or(SegmentKind::kText);
+    AppendInput input = AppendInputOf(*append);
     input.only_if = condition.version;
     WEIR_ASSIGN(const Registered registered, registry.Append(agent, input));
     return Changed(200, registered);
@@ -124,18 +121,6 @@ Result<RouteAnswer> DeleteContext(RouteCall& call) {
   return answer;
 }
 
-Json SegmentsJson(const ContextView& view) {
-  Json parts = Json::MakeArray();
-  for (const Segment& segment : view.Segments()) {
-    parts.Append(Json::Object{{"name", segment.name},
-                              {"kind", SegmentKindName(segment.kind)},
-                              {"fixed", segment.fixed},
-                              {"bytes", Json::Array{uint64_t{segment.bytes.begin}, uint64_t{segment.bytes.end}}},
-                              {"tokens", Json::Array{uint64_t{segment.tokens.begin}, uint64_t{segment.tokens.end}}}});
-  }
-  return parts;
-}
-
 Result<RouteAnswer> GetContext(RouteCall& call) {
   WEIR_ASSIGN(const HeldContext held, call.workspace.registry().Get(call.Path("agent")));
   const ContextTerms terms = held->Terms();
@@ -146,13 +131,7 @@ Result<RouteAnswer> GetContext(RouteCall& call) {
     answer.status = 304;
     return answer;
   }
-  Json json = TermsJson(terms);
-  json.Set("fingerprint", terms.space.tokenizer_fingerprint);
-  json.Set("block_size", uint64_t{terms.block_size});
-  json.Set("tokens", uint64_t{held->tokens().size()});
-  json.Set("blocks", uint64_t{held->tokens().size() / terms.block_size});
-  json.Set("text_bytes", uint64_t{held->text().size()});
-  json.Set("segments", SegmentsJson(*held));
+  Json json = ContextJson(*held);
   if (BoolOf(call.query, "text", true)) json.Set("text", held->text());
   if (BoolOf(call.query, "ids", false)) {
     Json::Array ids;
@@ -164,35 +143,9 @@ Result<RouteAnswer> GetContext(RouteCall& call) {
   return answer;
 }
 
-// A cursor is the last name of the page before, so that names that come and go meanwhile move nothing.
 Result<RouteAnswer> ListContexts(RouteCall& call) {
-  const uint64_t limit = CountOf(call.query, "limit", 100);
-  const std::string group = TextOf(call.query, "group");
-  std::optional<std::string> after;
-  if (const std::string cursor = TextOf(call.query, "cursor"); !cursor.empty()) {
-    Result<std::string> name = ParseBase64Url(cursor);
-    if (!name || !name->starts_with("c:")) return InvalidArgument("cursor: not one of this daemon", "leave it out to begin");
-    after = name->substr(2);
-  }
-  Json contexts = Json::MakeArray();
-  Json next;
-  const std::vector<ContextSummary> all = call.workspace.registry().List();
-  auto line = all.begin();
-  if (after) {
-    line = std::ranges::upper_bound(all, *after, {}, [](const ContextSummary& one) { return one.terms.agent; });
-  }
-  std::string last;
-  for (; line != all.end(); ++line) {
-    if (!group.empty() && line->terms.group != group) continue;
-    if (contexts.as_array().size() == limit) {
-      next = Base64UrlOf("c:" + last);
-      break;
-    }
-    contexts.Append(SummaryJson(*line));
-    last = line->terms.agent;
-  }
   RouteAnswer answer;
-  answer.json = Json::Object{{"contexts", std::move(contexts)}, {"next_cursor", std::move(next)}};
+  WEIR_ASSIGN(answer.json, AnswerContexts({call.service, call.workspace, call.query}));
   return answer;
 }
 
@@ -210,12 +163,8 @@ Result<RouteAnswer> ClearContexts(RouteCall& call) {
 }
 
 Result<RouteAnswer> OptimizedOf(RouteCall& call) {
-  const Tokenizer* const tokenizer = call.service.tokenizer();
-  if (tokenizer == nullptr) return Unsupported("this daemon has no tokenizer", "set tokenizer in its configuration");
-  const uint64_t cache = CountOf(call.query, "cache_tokens", call.service.options().cache_tokens);
-  WEIR_ASSIGN(const OptimizedContext optimized, call.workspace.Optimize(call.Path("agent"), *tokenizer, cache));
   RouteAnswer answer;
-  answer.json = OptimizedJson(optimized);
+  WEIR_ASSIGN(answer.json, AnswerOptimized({call.service, call.workspace, call.query}, call.Path("agent")));
   return answer;
 }
 

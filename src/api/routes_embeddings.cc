@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "embedding_answers.h"
 #include "route.h"
 #include "schema.h"
 #include "status.h"
@@ -66,32 +67,6 @@ Result<Inputs> InputsOf(const Json& input) {
   return inputs;
 }
 
-EmbedInput KindOf(const Json& body, EmbedInput otherwise = EmbedInput::kPlain) {
-  const std::string kind = TextOf(body, "input_type", EmbedInputName(otherwise));
-  return kind == "query" ? EmbedInput::kQuery : kind == "passage" ? EmbedInput::kPassage : EmbedInput::kPlain;
-}
-
-EmbedCall CallOf(const RouteCall& call) {
-  EmbedCall options;
-  options.input = KindOf(call.body);
-  options.dimensions = static_cast<uint32_t>(CountOf(call.body, "dimensions", 0));
-  options.truncate = BoolOf(call.body, "truncate", false);
-  options.owner = call.workspace.vector_owner();
-  return options;
-}
-
-// The first text that has no vector fails the request: OpenAI's answers have no place for an error of one of many.
-Status AllThere(const EmbedAnswer& answer, std::string_view member, bool is_list) {
-  for (size_t i = 0; i < answer.items.size(); ++i) {
-    if (answer.items[i].status) continue;
-    Error error = answer.items[i].status.error();
-    error.message =
-        is_list ? fmt::format("/{}/{}: {}", member, i, error.message) : fmt::format("/{}: {}", member, error.message);
-    return error;
-  }
-  return {};
-}
-
 // "hit; hits=3; computed=0; coalesced=0"
 std::string CacheHeader(const EmbedAnswer& answer) {
   size_t hits = 0;
@@ -145,7 +120,7 @@ Result<RouteAnswer> Embed(RouteCall& call) {
   WEIR_ASSIGN(const ServiceModel* const model, call.service.FindModel(TextOf(call.body, "model")));
   const Json& input = *call.body.Find("input");
   WEIR_ASSIGN(const Inputs inputs, InputsOf(input));
-  const EmbedCall options = CallOf(call);
+  const EmbedCall options = EmbedCallOf({call.service, call.workspace, call.body});
   const auto start = std::chrono::steady_clock::now();
   EmbedAnswer embedded;
   uint64_t tokens = 0;
@@ -169,18 +144,6 @@ Result<RouteAnswer> Embed(RouteCall& call) {
   return answer;
 }
 
-// The texts of a member, each with its vector.
-Result<EmbedAnswer> EmbedMember(RouteCall& call, const std::vector<std::string>& texts, std::string_view member,
-                                EmbedInput kind) {
-  WEIR_ASSIGN(const ServiceModel* const model, call.service.FindModel(TextOf(call.body, "model")));
-  EmbedCall options = CallOf(call);
-  options.input = kind;
-  const std::vector<std::string_view> views(texts.begin(), texts.end());
-  WEIR_ASSIGN(EmbedAnswer embedded, call.service.embeddings().Embed(model->model.name, views, options));
-  WEIR_TRY(AllThere(embedded, member, true));
-  return embedded;
-}
-
 RouteAnswer WithCache(Json json, const EmbedAnswer& embedded) {
   RouteAnswer answer;
   answer.json = std::move(json);
@@ -190,7 +153,8 @@ RouteAnswer WithCache(Json json, const EmbedAnswer& embedded) {
 
 Result<RouteAnswer> Similarities(RouteCall& call) {
   const std::vector<std::string> texts = TextsOf(call.body, "texts");
-  WEIR_ASSIGN(const EmbedAnswer embedded, EmbedMember(call, texts, "texts", KindOf(call.body)));
+  WEIR_ASSIGN(const EmbedAnswer embedded,
+              EmbedTexts({call.service, call.workspace, call.body}, texts, "texts", InputTypeOf(call.body)));
   WEIR_ASSIGN(const std::vector<float> matrix, SimilarityMatrix({embedded.vectors, embedded.dimensions}));
   Json rows = Json::MakeArray();
   for (size_t a = 0; a < texts.size(); ++a) {
@@ -204,34 +168,16 @@ Result<RouteAnswer> Similarities(RouteCall& call) {
 
 Result<RouteAnswer> Nearest(RouteCall& call) {
   const std::vector<std::string> texts = TextsOf(call.body, "texts");
-  const std::vector<std::string> query = {TextOf(call.body, "query")};
-  WEIR_ASSIGN(const EmbedAnswer asked, EmbedMember(call, query, "query", EmbedInput::kQuery));
-  WEIR_ASSIGN(const EmbedAnswer embedded, EmbedMember(call, texts, "texts", EmbedInput::kPassage));
-  WEIR_ASSIGN(const std::vector<RankedRow> ranked, TopK({embedded.vectors, embedded.dimensions}, asked.vector(0),
-                                                        static_cast<uint32_t>(CountOf(call.body, "k", 10)),
-                                                        static_cast<float>(NumberOf(call.body, "threshold", -1))));
-  Json results = Json::MakeArray();
-  for (const RankedRow& one : ranked) {
-    results.Append(Json::Object{{"index", uint64_t{one.row}}, {"similarity", ShortNumber(one.similarity)}});
-  }
+  EmbedAnswer embedded;
+  WEIR_ASSIGN(Json results, NearestTexts({call.service, call.workspace, call.body}, texts, embedded));
   return WithCache(Json::Object{{"results", std::move(results)}}, embedded);
 }
 
 Result<RouteAnswer> Clusters(RouteCall& call) {
   const std::vector<std::string> texts = TextsOf(call.body, "texts");
-  WEIR_ASSIGN(const EmbedAnswer embedded, EmbedMember(call, texts, "texts", KindOf(call.body)));
-  ClusterOptions options;
-  options.threshold = static_cast<float>(NumberOf(call.body, "threshold", options.threshold));
-  options.size_min = static_cast<uint32_t>(CountOf(call.body, "size_min", options.size_min));
-  WEIR_ASSIGN(const std::vector<Cluster> found, ClusterRows({embedded.vectors, embedded.dimensions}, options));
-  Json clusters = Json::MakeArray();
-  for (const Cluster& cluster : found) {
-    Json rows = Json::MakeArray();
-    for (const uint32_t row : cluster.rows) rows.Append(uint64_t{row});
-    clusters.Append(Json::Object{{"texts", std::move(rows)},
-                                 {"representative", uint64_t{cluster.representative}},
-                                 {"strength", ShortNumber(cluster.strength)}});
-  }
+  WEIR_ASSIGN(const EmbedAnswer embedded,
+              EmbedTexts({call.service, call.workspace, call.body}, texts, "texts", InputTypeOf(call.body)));
+  WEIR_ASSIGN(Json clusters, ClustersOf(call.body, embedded));
   return WithCache(Json::Object{{"clusters", std::move(clusters)}}, embedded);
 }
 

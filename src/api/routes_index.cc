@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "answers.h"
 #include "route.h"
 #include "schema.h"
 #include "status.h"
@@ -10,15 +11,7 @@ namespace weir::api {
 namespace {
 
 Result<RouteAnswer> Start(RouteCall& call) {
-  IndexRequest request;
-  request.root = TextOf(call.body, "path");
-  request.model = TextOf(call.body, "model");
-  request.file_bytes_max = CountOf(call.body, "file_bytes_max", request.file_bytes_max);
-  request.chunk_tokens = static_cast<uint32_t>(CountOf(call.body, "chunk_tokens", request.chunk_tokens));
-  WEIR_TRY(call.service.FindModel(request.model));
-  if (!request.root.is_absolute()) {
-    return InvalidArgument("/path: not an absolute path", "the path of a folder on the daemon's machine");
-  }
+  WEIR_ASSIGN(IndexRequest request, IndexRequestOf(call.service, call.body));
   WEIR_ASSIGN(const IndexJob job, call.service.jobs().Start(call.workspace, std::move(request)));
   RouteAnswer answer;
   answer.status = 202;
@@ -51,14 +44,8 @@ Result<RouteAnswer> Cancel(RouteCall& call) {
 }
 
 Result<RouteAnswer> Search(RouteCall& call) {
-  SearchOptions options;
-  options.k = static_cast<uint32_t>(CountOf(call.body, "k", 10));
-  options.threshold = static_cast<float>(NumberOf(call.body, "threshold", -1));
-  options.root = TextOf(call.body, "root");
-  WEIR_ASSIGN(const SearchAnswer found,
-              call.service.Search(call.workspace, TextOf(call.body, "model"), TextOf(call.body, "query"), options));
   RouteAnswer answer;
-  answer.json = SearchJson(found);
+  WEIR_ASSIGN(answer.json, AnswerSearch({call.service, call.workspace, call.body}));
   return answer;
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "answers.h"
 #include "route.h"
 #include "schema.h"
 #include "status.h"
@@ -10,23 +11,9 @@
 namespace weir::api {
 namespace {
 
-// A pool of another workspace is nobody's business here.
-bool IsVisible(const Json& pool, const Caller& caller) {
-  const std::string name = TextOf(pool, "name");
-  const size_t slash = name.find('/');
-  if (caller.may(Scope::kAdmin)) return true;
-  const std::string_view owner = slash == std::string::npos ? kDefaultWorkspace : std::string_view(name).substr(slash + 1);
-  return name == "embeddings" || owner == caller.workspace;
-}
-
 Result<RouteAnswer> Pools(RouteCall& call) {
-  const Json all = BrokerJson(call.service.broker().Snapshot());
-  Json pools = Json::MakeArray();
-  for (const Json& pool : all.Find("pools")->as_array()) {
-    if (IsVisible(pool, call.caller)) pools.Append(pool);
-  }
   RouteAnswer answer;
-  answer.json = Json::Object{{"pools", std::move(pools)}};
+  answer.json = AnswerPools(call.service, call.caller.workspace, call.caller.may(Scope::kAdmin));
   return answer;
 }
 

@@ -25,6 +25,7 @@
 #include "directory.h"
 #include "page_runs.h"
 #include "system_groups.h"
+#include "weir/registry/context_feed.h"
 #include "weir/registry/registry.h"
 #include "weir/reuse/block_index.h"
 #include "weir/reuse/near_index.h"
@@ -266,6 +267,10 @@ class Core {
   Status Finish(const Query& query, const FindSharedOptions& options, SharedReport& report);
 
   void Refuse(std::string_view agent, const Error& error);
+  // Of an agent whose context is another one now, or is here or gone.
+  void TellFeed(std::string_view agent, bool came_or_went) noexcept {
+    if (options_.feed != nullptr) options_.feed->Note(options_.feed_source, agent, came_or_went);
+  }
   // Writes a decision down; never fails, counts what could not be written.
   template <typename Make>
   void Record(Make&& make) noexcept {

@@ -41,6 +41,7 @@ Status Core::SetPinnedLocked(const AgentPtr& state, bool pinned) {
   } else {
     counters_.pinned.fetch_sub(1, std::memory_order_relaxed);
   }
+  TellFeed(state->terms.agent, false);
   return {};
 }
 

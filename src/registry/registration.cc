@@ -260,6 +260,7 @@ Result<Registered> Core::Change(const ContextInput& input, const ContextVectors&
       groups_.IdentityOf(*state, state->space->space, system, [&](HolderId holder) { return SystemTokensOf(holder); });
   CountVectors(vectors);
   (before == nullptr ? counters_.registered : counters_.replaced).fetch_add(1, std::memory_order_relaxed);
+  TellFeed(answer.agent, before == nullptr);
   Record([&] {
     return Decision{
         .kind = DecisionKind::kRegistration,

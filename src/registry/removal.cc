@@ -36,6 +36,7 @@ Status Core::RemoveLocked(const AgentPtr& state, Removal why) {
   // Otherwise it was evicted and forgotten meanwhile, and counts as that.
   if (!Retire(state, true)) return {};
   (why == Removal::kExpired ? counters_.expired : counters_.removed).fetch_add(1, std::memory_order_relaxed);
+  TellFeed(state->terms.agent, true);
   const LedgerCode reason = why == Removal::kExpired ? LedgerCode("expired") : LedgerCode("asked");
   Record([&] {
     return Decision{.kind = DecisionKind::kRemoval,

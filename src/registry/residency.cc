@@ -174,6 +174,7 @@ void Core::OnEvicted(const Evicted& evicted) {
   } else {
     if (!Retire(state, false)) return;
     counters_.forgotten.fetch_add(1, std::memory_order_relaxed);
+    TellFeed(state->terms.agent, true);
   }
   Record([&] {
     return Decision{.kind = DecisionKind::kEviction,
@@ -206,6 +207,7 @@ uint64_t Core::EvictOne(const PoolKey& key) {
   } else {
     if (!Retire(state, false)) return 0;
     counters_.forgotten.fetch_add(1, std::memory_order_relaxed);
+    TellFeed(state->terms.agent, true);
   }
   Record([&] {
     return Decision{.kind = DecisionKind::kEviction,

@@ -172,6 +172,8 @@ Result<std::unique_ptr<Workspace>> Service::OpenWorkspace(const std::string& nam
   folder.sync = options_.sync;
   folder.registry = options_.registry;
   folder.registry.pool_suffix = PoolSuffix(name);
+  folder.registry.feed = &context_feed_;
+  folder.registry.feed_source = name;
   if (has_embeddings()) {
     folder.registry.embeddings = embeddings_.get();
     folder.registry.embedding_model = options_.models.front().model.name;

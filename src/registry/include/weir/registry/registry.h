@@ -49,7 +49,8 @@
 
 namespace weir {
 
-class EmbedCache;  // weir/embed/embed_cache.h
+class ContextFeed;  // weir/registry/context_feed.h
+class EmbedCache;   // weir/embed/embed_cache.h
 
 struct NamedTokenizer {
   std::string name;
@@ -82,6 +83,8 @@ struct RegistryOptions {
   std::string pool_suffix{};
   Store* store = nullptr;              // borrowed; null: nothing outlives the process
   Ledger* ledger = nullptr;            // borrowed; null: decisions are not written down
+  ContextFeed* feed = nullptr;         // borrowed; told of each change that is visible; null: nobody asks
+  std::string feed_source{};           // by which name
   const Clock* clock = nullptr;        // borrowed; null: the steady clock
   std::function<int64_t()> wall_ms{};  // milliseconds since 1970-01-01 UTC; empty: the system's
 

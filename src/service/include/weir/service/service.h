@@ -26,6 +26,7 @@
 #include "weir/broker/broker.h"
 #include "weir/chat/chat_template.h"
 #include "weir/embed/embed_cache.h"
+#include "weir/registry/context_feed.h"
 #include "weir/registry/registry.h"
 #include "weir/sensors/headroom.h"
 #include "weir/service/index_jobs.h"
@@ -102,6 +103,8 @@ class Service final : private EvictionOrder {
   const ChatTemplate* chat_template() const { return options_.chat_template.get(); }
   Broker& broker() { return *broker_; }
   IndexJobs& jobs() { return *jobs_; }
+  // Says which contexts changed, in all workspaces; the source is the workspace. From Create() on.
+  ContextFeed& context_feed() { return context_feed_; }
   const ServiceOptions& options() const { return options_; }
 
   // Runs at once, on the caller's thread. invalid_argument: a root outside index_roots; else as IndexTree; `cancelled` is
@@ -126,6 +129,7 @@ class Service final : private EvictionOrder {
   std::optional<Error> failure_;
 
   // In the order of their dependence.
+  ContextFeed context_feed_;
   std::unique_ptr<Sensor> own_sensor_;
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Store> vectors_;
