@@ -134,8 +134,8 @@ struct Gate {
 
 TEST(McpCalls, CancelledCallsSayNothing) {
   for (const bool modern : {false, true}) {
-    McpPair pair;
     Gate gate;
+    McpPair pair;
     ASSERT_TRUE(pair.server->AddTool(gate.Tool()));
     pair.Initialize();
     pair.Tell(modern ? ModernRequest(1, "tools/call", Call("wait")) : LegacyRequest(1, "tools/call", Call("wait")));
@@ -153,8 +153,8 @@ TEST(McpCalls, RunConcurrentlyAndRefuseWhatIsTooMuch) {
   McpOptions options;
   options.calls_max = 2;
   options.calls_waiting_max = 1;
-  McpPair pair(options);
   Gate gate;
+  McpPair pair(options);
   ASSERT_TRUE(pair.server->AddTool(gate.Tool()));
   pair.Initialize();
   for (int id = 1; id <= 2; ++id) pair.Tell(LegacyRequest(id, "tools/call", Call("wait")));

@@ -9,7 +9,7 @@ namespace weir::mcp {
 namespace {
 
 constexpr size_t kNameBytesMax = 128;
-constexpr size_t kUriBytesMax = 8192;
+constexpr size_t kUriBytesMax = 2048;
 
 bool IsToolName(std::string_view name) {
   return !name.empty() && name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), [](unsigned char c) {

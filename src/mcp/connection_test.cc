@@ -29,6 +29,21 @@ TEST(McpConnection, NegotiatesEveryLegacyVersion) {
   }
 }
 
+TEST(McpConnection, InitializeIsChecked) {
+  McpPair pair;
+  const auto code = [&](std::string_view params) {
+    return At(pair.Ask(LegacyRequest(1, "initialize", params)), "/error/code");
+  };
+  EXPECT_EQ(code(""), "-32602");
+  EXPECT_EQ(code(R"("protocolVersion":1,"capabilities":{},"clientInfo":{})"), "-32602");
+  EXPECT_EQ(code(R"("protocolVersion":"2025-11-25","capabilities":[],"clientInfo":{})"), "-32602");
+  EXPECT_EQ(code(R"("protocolVersion":"2025-11-25","capabilities":{})"), "-32602");
+  EXPECT_EQ(
+      code(R"("protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":")" + std::string(70'000, 'x') + "\"}"),
+      "-32602");
+  EXPECT_EQ(code(R"("protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{})"), "none");
+}
+
 TEST(McpConnection, LegacyCall) {
   McpPair pair;
   ASSERT_TRUE(pair.server->AddTool(EchoTool()));
@@ -178,12 +193,12 @@ TEST(McpConnection, ListsArePagedAndKeepTheirOrder) {
 }
 
 TEST(McpConnection, CloseCancelsAndSilences) {
-  McpPair pair;
   std::atomic<bool> entered{false};
+  std::atomic<bool> cancelled{false};
+  McpPair pair;
   ASSERT_TRUE(pair.server->AddTool(SimpleTool("wait", [&](McpCall& call) -> Result<McpToolResult> {
     entered = true;
     entered.notify_all();
-    std::atomic<bool> cancelled{false};
     call.OnCancelled([&] {
       cancelled = true;
       cancelled.notify_all();

@@ -8,6 +8,12 @@
 #include "subscription.h"
 
 namespace weir::mcp {
+namespace {
+
+// A session keeps clientInfo and capabilities.
+constexpr size_t kClientBytesMax = 64 * 1024;
+
+}  // namespace
 
 const Core::Route* Core::FindRoute(std::string_view name) {
   static constexpr bool kLegacy = true, kModern = true, kNo = false, kHandlers = true, kCacheable = true;
@@ -142,6 +148,8 @@ Outcome Core::Initialize(const Json& params, const McpCaller& caller, std::share
   if (capabilities == nullptr || !capabilities->is_object()) return fault("capabilities must be an object");
   const Json* client = params.Find("clientInfo");
   if (client == nullptr || !client->is_object()) return fault("clientInfo must be an object");
+  if (capabilities->Dump().size() + client->Dump().size() > kClientBytesMax)
+    return fault("the client says too much of itself");
   const bool is_served =
       std::find(std::begin(kMcpLegacyVersions), std::end(kMcpLegacyVersions), *requested) != std::end(kMcpLegacyVersions);
   const std::string version(is_served ? std::string_view(*requested) : *std::prev(std::end(kMcpLegacyVersions)));

@@ -103,7 +103,8 @@ void HttpDoor::PostModern(const HttpRequest& http, HttpReply reply, McpCaller ca
   exchange->Watch(http, request);
   request->outlet = exchange;
   request->done = [exchange, id = request->id](Outcome outcome) { exchange->Finish(id, std::move(outcome)); };
-  if (request->method == "subscriptions/listen" && exchange->Open()) exchange->OnDrain([this] { core_.EndSubscriptions(); });
+  if (request->method == "subscriptions/listen" && exchange->Open())
+    exchange->OnDrain([core = &core_] { core->EndSubscriptions(); });
   core_.Serve(std::move(request));
 }
 
@@ -227,9 +228,9 @@ void HttpDoor::Serve(const std::shared_ptr<HttpSession>& session, RpcMessage mes
   request->capabilities = session->session()->capabilities();
   request->session = session->session();
   request->outlet = exchange;
-  request->done = [this, session, exchange, id = request->id](Outcome outcome) {
+  request->done = [clock = &core_.clock(), session, exchange, id = request->id](Outcome outcome) {
     session->in_flight().Leave(id);
-    session->Touch(core_.clock().Now());
+    session->Touch(clock->Now());
     exchange->Finish(id, std::move(outcome));
   };
   core_.Serve(std::move(request));

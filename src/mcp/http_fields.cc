@@ -99,6 +99,7 @@ std::optional<std::string> ForeignOrigin(const HttpRequest& request, const McpHt
     if (Contains(options.origins, "*") || Contains(options.origins, origin)) continue;
     const std::optional<std::string_view> host = OriginHost(origin);
     if (host && Contains(options.hosts, *host)) continue;
+    if (host && any_host && EqualsIgnoringCase(*host, HostName(request.host))) continue;
     return "this Origin is not allowed";
   }
   return std::nullopt;

@@ -157,8 +157,8 @@ TEST(McpHttpLegacy, TheServersOwnStream) {
 }
 
 TEST(McpHttpLegacy, AResultWaitsForAClientThatCameBack) {
-  McpOverHttp over;
   std::atomic<bool> go{false};
+  McpOverHttp over;
   ASSERT_TRUE(over.server->AddTool(SimpleTool("long", [&](McpCall& call) -> Result<McpToolResult> {
     call.Progress(1);
     go.wait(false);
@@ -192,11 +192,39 @@ TEST(McpHttpLegacy, ACallMayLetItsConnectionGo) {
   EXPECT_EQ(At(back.NextMessage(), "/result/content/0/text"), "later");
 }
 
+TEST(McpHttpLegacy, WhatIsKeptForAClientIsBounded) {
+  McpHttpOptions http_options;
+  http_options.replay_events_max = 3;
+  http_options.replay_bytes_max = 2000;
+  http_options.replay_total_bytes_max = 5000;
+  McpOverHttp over({}, http_options);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(over.server->AddResource(TextResource("test://" + std::to_string(i), "x")));
+  const HttpHeaders session = over.Begin();
+  for (int i = 0; i < 10; ++i) {
+    const std::string subscribe = LegacyRequest(1, "resources/subscribe", R"("uri":"test://)" + std::to_string(i) + "\"");
+    EXPECT_EQ(over.Fault(McpOverHttp::Post(subscribe, session)), "200 none");
+  }
+  for (int i = 0; i < 10; ++i) over.server->NotifyResourceUpdated("test://" + std::to_string(i));
+  EventReader reader(over, Get(session));
+  for (int i = 7; i < 10; ++i) EXPECT_EQ(At(reader.NextMessage(), "/params/uri"), "test://" + std::to_string(i));
+  // Large results of sessions that nobody reads again.
+  ASSERT_TRUE(over.server->AddTool(SimpleTool("large", [](McpCall& call) -> Result<McpToolResult> {
+    call.Progress(1);
+    return McpToolResult::Text(std::string(4000, 'x'));
+  })));
+  const std::string large = LegacyRequest(1, "tools/call", R"("name":"large","_meta":{"progressToken":1})");
+  for (int i = 0; i < 5; ++i) {
+    EventReader one(over, McpOverHttp::Post(large, over.Begin()));
+    one.NextMessage();
+    EXPECT_NE(At(one.NextMessage(), "/result/content"), "none") << "who listens gets it whatever is kept";
+  }
+}
+
 TEST(McpHttpLegacy, CancelledCallsEndTheirExchange) {
-  McpOverHttp over;
   std::atomic<int> entered{0};
+  std::atomic<bool> cancelled{false};
+  McpOverHttp over;
   ASSERT_TRUE(over.server->AddTool(SimpleTool("wait", [&](McpCall& call) -> Result<McpToolResult> {
-    std::atomic<bool> cancelled{false};
     call.OnCancelled([&] {
       cancelled = true;
       cancelled.notify_all();

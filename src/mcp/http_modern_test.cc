@@ -87,6 +87,9 @@ TEST(McpHttpModern, HostsAreChecked) {
     EXPECT_TRUE(foreign(host)) << host;
   options.hosts.clear();
   EXPECT_FALSE(foreign("evil.example")) << "any";
+  request.headers.Set("Origin", "https://weir.example:8443");
+  EXPECT_FALSE(foreign("weir.example")) << "the same";
+  EXPECT_TRUE(foreign("evil.example"));
   options.hosts = {"weir.example"};
   options.origins = {"https://app.example"};
   request.headers.Set("Origin", "https://app.example");
@@ -164,8 +167,8 @@ TEST(McpHttpModern, StreamsWhenThereIsSomethingToSay) {
 
 TEST(McpHttpModern, LeavingCancels) {
   for (const bool streams : {false, true}) {
-    McpOverHttp over;
     std::atomic<int> state{0};  // 1: entered, 2: cancelled
+    McpOverHttp over;
     ASSERT_TRUE(over.server->AddTool(SimpleTool("wait", [&](McpCall& call) -> Result<McpToolResult> {
       call.OnCancelled([&] {
         state = 2;

@@ -15,23 +15,22 @@ constexpr size_t kIdBytes = 16;
 
 }  // namespace
 
-HttpSession::HttpSession(std::string id, std::shared_ptr<Session> session, const McpHttpOptions& options, TimePoint now)
+HttpSession::HttpSession(std::string id, std::shared_ptr<Session> session, SessionLimits limits, TimePoint now)
     : id_(std::move(id)),
       session_(std::move(session)),
-      options_(options),
+      limits_(std::move(limits)),
       push_(NewChannel(0)),
       used_ns_(now.time_since_epoch().count()) {}
 
 std::shared_ptr<SseChannel> HttpSession::NewChannel(uint64_t id) const {
-  const SseChannel::Limits limits{options_.replay_events_max, options_.replay_bytes_max};
   // Clients of earlier versions take an event without data for a broken message.
   const bool primes = session_->version() >= "2025-11-25";
-  return std::make_shared<SseChannel>(id, limits, primes, options_.retry_ms);
+  return std::make_shared<SseChannel>(id, limits_.channel, primes, limits_.retry_ms);
 }
 
 std::shared_ptr<SseChannel> HttpSession::OpenChannel() {
   const std::lock_guard lock(mutex_);
-  while (channels_.size() >= options_.streams_max) {
+  while (channels_.size() >= limits_.streams_max) {
     const auto ended =
         std::find_if(channels_.begin(), channels_.end(), [](const auto& one) { return one.second->has_ended(); });
     if (ended == channels_.end()) break;
@@ -40,7 +39,7 @@ std::shared_ptr<SseChannel> HttpSession::OpenChannel() {
   const uint64_t id = next_channel_++;
   std::shared_ptr<SseChannel> channel = NewChannel(id);
   // One beyond the limit still works; it only cannot be resumed.
-  if (channels_.size() < options_.streams_max) channels_.emplace(id, channel);
+  if (channels_.size() < limits_.streams_max) channels_.emplace(id, channel);
   return channel;
 }
 
@@ -62,6 +61,12 @@ void HttpSession::End() {
   }
   for (const auto& [id, channel] : channels) channel->End();
 }
+
+SessionTable::SessionTable(Core& core, const McpHttpOptions& options)
+    : core_(core),
+      limits_{{options.replay_events_max, options.replay_bytes_max, options.replay_total_bytes_max},
+              options.streams_max,
+              options.retry_ms} {}
 
 bool SessionTable::IsExpired(const HttpSession& session) const {
   return !session.IsBusy() && session.IdleAt(core_.clock().Now()) > core_.options().session_idle;
@@ -94,7 +99,7 @@ std::shared_ptr<HttpSession> SessionTable::Add(std::shared_ptr<Session> session)
   const Result<std::string> random = RandomBytes32();
   if (!random) return nullptr;
   auto added = std::make_shared<HttpSession>(HexOf(std::string_view(*random).substr(0, kIdBytes)), std::move(session),
-                                             options_, core_.clock().Now());
+                                             limits_, core_.clock().Now());
   std::vector<std::shared_ptr<HttpSession>> ended;
   {
     const std::lock_guard lock(mutex_);

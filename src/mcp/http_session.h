@@ -18,9 +18,15 @@
 
 namespace weir::mcp {
 
+struct SessionLimits {
+  SseChannel::Limits channel{};
+  uint32_t streams_max = 16;
+  uint32_t retry_ms = 1000;
+};
+
 class HttpSession {
  public:
-  HttpSession(std::string id, std::shared_ptr<Session> session, const McpHttpOptions& options, TimePoint now);
+  HttpSession(std::string id, std::shared_ptr<Session> session, SessionLimits limits, TimePoint now);
 
   const std::string& id() const { return id_; }
   const std::shared_ptr<Session>& session() const { return session_; }
@@ -46,7 +52,7 @@ class HttpSession {
 
   const std::string id_;
   const std::shared_ptr<Session> session_;
-  const McpHttpOptions& options_;
+  const SessionLimits limits_;
   InFlight in_flight_;
   const std::shared_ptr<SseChannel> push_;
   std::atomic<Duration::rep> used_ns_;
@@ -57,7 +63,7 @@ class HttpSession {
 
 class SessionTable {
  public:
-  SessionTable(Core& core, const McpHttpOptions& options) : core_(core), options_(options) {}
+  SessionTable(Core& core, const McpHttpOptions& options);
 
   // Null: there are too many that are in use.
   std::shared_ptr<HttpSession> Add(std::shared_ptr<Session> session);
@@ -75,7 +81,7 @@ class SessionTable {
   bool IsExpired(const HttpSession& session) const;
 
   Core& core_;
-  const McpHttpOptions& options_;
+  const SessionLimits limits_;
   std::mutex mutex_;
   Sessions sessions_;  // under mutex_
 };

@@ -75,14 +75,29 @@ bool SseChannel::Send(const Json& message, Weight weight) {
   std::string data = message.Dump();
   // News that nobody has read yet need not be kept twice.
   if (stream_ == nullptr && !events_.empty() && events_.back().number > sent_ && events_.back().data == data) return true;
+  Keep(std::move(data));
+  Pass(events_.back(), weight);
+  Trim();
+  return true;
+}
+
+void SseChannel::Keep(std::string data) {
   bytes_ += data.size();
+  limits_.total->fetch_add(data.size(), std::memory_order_relaxed);
   events_.push_back({next_++, std::move(data)});
-  while (events_.size() > limits_.events_max || (bytes_ > limits_.bytes_max && events_.size() > 1)) {
-    bytes_ -= events_.front().data.size();
+}
+
+void SseChannel::Trim() {
+  const auto is_too_much = [this] {
+    if (events_.size() > 1 && (events_.size() > limits_.events_max || bytes_ > limits_.bytes_max)) return true;
+    return limits_.total->load(std::memory_order_relaxed) > limits_.total_bytes_max;
+  };
+  while (!events_.empty() && is_too_much()) {
+    const uint64_t size = events_.front().data.size();
+    bytes_ -= size;
+    limits_.total->fetch_sub(size, std::memory_order_relaxed);
     events_.pop_front();
   }
-  Pass(events_.back(), weight);
-  return true;
 }
 
 void SseChannel::LetGo(Duration retry) {

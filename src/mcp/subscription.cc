@@ -72,10 +72,14 @@ void Subscription::End(bool in_good_order) {
     ended_ = true;
   }
   request_->cancellation->Settle();
-  Json result = Json::MakeObject();
-  result.Set("resultType", "complete");
-  result.Set("_meta", Meta());
-  request_->done(in_good_order ? Outcome::Of(std::move(result)) : Outcome::Cancelled());
+  if (in_good_order) {
+    Json result = Json::MakeObject();
+    result.Set("resultType", "complete");
+    result.Set("_meta", Meta());
+    // Not as the outcome: the end of many waits for none that does not read.
+    request_->outlet->Send(ResultMessage(request_->id, std::move(result)), Outlet::Weight::kDroppable);
+  }
+  request_->done(Outcome::Cancelled());
 }
 
 namespace {

@@ -83,8 +83,9 @@ class McpCall {
 
   // True once nobody waits for the result: the handler should stop soon; what it returns is dropped.
   bool cancelled() const;
-  // Calls back once, on any thread, when the call is cancelled; at once, on this thread, if it is already. Not after the
-  // handler has returned. Keep it short; it must not throw.
+  // Calls back once, on any thread, when the call is cancelled; at once, on this thread, if it is already. It may still be
+  // running when the handler returns, so what it touches must not lie in the handler's frame; it has ended before the call's
+  // answer goes out. Keep it short; it must not throw.
   void OnCancelled(std::function<void()> callback);
 
   // Tells the client how far the call is, if it asked to know. Values that do not increase are left out, and so are those

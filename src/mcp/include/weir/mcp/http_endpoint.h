@@ -26,15 +26,18 @@ class HttpDoor;
 }
 
 struct McpHttpOptions {
-  // Names in the Host field that are served, without ports; empty: any (where a proxy or a token protects).
+  // Names in the Host field that are served, without ports; empty: any (where a proxy or a token protects), and any Origin
+  // that is the same as the Host.
   std::vector<std::string> hosts = {"localhost", "127.0.0.1", "[::1]"};
   // Origins that are served besides those of `hosts` over http and https at any port: "https://app.example". "*": any.
   std::vector<std::string> origins{};
   Duration keep_alive = std::chrono::seconds(15);  // comments in open streams
-  // What one legacy stream keeps for a client that comes back, and how many streams of a session are kept.
+  // What one legacy stream keeps for a client that comes back, how many streams of a session are kept, and what all streams
+  // keep together.
   uint32_t replay_events_max = 256;
   uint64_t replay_bytes_max = uint64_t{1} << 20;
   uint32_t streams_max = 16;
+  uint64_t replay_total_bytes_max = uint64_t{64} << 20;
   uint32_t retry_ms = 1000;  // when legacy clients should come back
 };
 
