@@ -2,8 +2,10 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 #include "weir/base/check.h"
 
@@ -85,6 +87,27 @@ std::string ReplaceInvalidUtf8(std::string_view bytes) {
     at += FirstSequence(bytes.substr(at)).size;
   }
   return out;
+}
+
+bool IsBlankUtf8(std::string_view text) {
+  // U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F and U+3000 as they are written.
+  constexpr std::string_view kWide[] = {"\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\xA8",
+                                        "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
+  for (size_t at = 0; at < text.size();) {
+    const auto c = static_cast<unsigned char>(text[at]);
+    if (c == 0 || c == ' ' || (c >= '\t' && c <= '\r')) {
+      ++at;
+      continue;
+    }
+    if (c < 0x80) return false;
+    const std::string_view rest = text.substr(at);
+    const bool is_spaced = rest.starts_with("\xE2\x80") && rest.size() > 2 && static_cast<unsigned char>(rest[2]) <= 0x8A;
+    const auto* const wide =
+        std::find_if(std::begin(kWide), std::end(kWide), [&](std::string_view space) { return rest.starts_with(space); });
+    if (!is_spaced && wide == std::end(kWide)) return false;
+    at += is_spaced ? 3 : wide->size();
+  }
+  return true;
 }
 
 void AppendUtf8(char32_t code_point, std::string& out) {

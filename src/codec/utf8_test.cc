@@ -54,6 +54,22 @@ size_t NaiveFault(const std::string& bytes) {
   return std::string::npos;
 }
 
+TEST(Utf8, BlankIsWhatUnicodeCallsWhiteSpace) {
+  // From Unicode's PropList.txt.
+  const auto is_white = [](char32_t c) {
+    return (c >= 0x9 && c <= 0xD) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
+           c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+  };
+  for (char32_t c = 0; c < 0x110000; ++c) {
+    if (c >= 0xD800 && c <= 0xDFFF) continue;
+    std::string text = " ";
+    AppendUtf8(c, text);
+    ASSERT_EQ(IsBlankUtf8(text + "\t"), is_white(c) || c == 0) << static_cast<uint32_t>(c);
+  }
+  EXPECT_TRUE(IsBlankUtf8(""));
+  EXPECT_FALSE(IsBlankUtf8("\xE3\x80\x80 a"));
+}
+
 TEST(Utf8, EqualsTheNaiveDecoderOnRandomBytes) {
   Random random(3);
   int faults = 0;

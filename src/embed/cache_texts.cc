@@ -13,18 +13,7 @@ namespace weir {
 
 using embed::ModelDesk;
 
-namespace {
-
-// NUL as well: tokenizers drop it.
-bool IsBlank(std::string_view text) {
-  return std::ranges::all_of(
-      text, [](char c) { return c == '\0' || c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; });
-}
-
-}  // namespace
-
 Result<std::vector<TokenId>> EmbedCache::Core::Tokenize(ModelDesk& desk, std::string_view text, EmbedInput input) const {
-  if (text.empty() || IsBlank(text)) return InvalidArgument("an empty text", "leave it out, or give it words");
   if (text.size() > options_.text_bytes_max) {
     return InvalidArgument(fmt::format("a text of {} bytes, more than {}", text.size(), options_.text_bytes_max),
                            "divide it");
@@ -32,6 +21,8 @@ Result<std::vector<TokenId>> EmbedCache::Core::Tokenize(ModelDesk& desk, std::st
   if (const auto fault = FindInvalidUtf8(text)) {
     return InvalidArgument(fmt::format("text is not UTF-8 at byte {}", *fault), "convert it to UTF-8");
   }
+  // NUL as well: tokenizers drop it.
+  if (IsBlankUtf8(text)) return InvalidArgument("an empty text", "leave it out, or give it words");
   std::unique_ptr<Encoder> encoder = desk.TakeEncoder();
   Encoding encoding;
   const std::string_view prefix = desk.PrefixFor(input);

@@ -10,6 +10,7 @@
 
 #include "weir/codec/hex.h"
 #include "weir/codec/sha256.h"
+#include "weir/codec/utf8.h"
 
 namespace weir {
 namespace {
@@ -19,7 +20,6 @@ constexpr uint32_t kWindowTokensMin = 4;
 constexpr size_t kTextsAtOnce = 1024;
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v' || c == '\0'; }
-bool IsBlank(std::string_view text) { return std::ranges::all_of(text, IsSpace); }
 bool BeginsCharacter(std::string_view text, size_t at) {
   return at >= text.size() || (static_cast<unsigned char>(text[at]) & 0xc0) != 0x80;
 }
@@ -165,7 +165,7 @@ class LongTexts {
       // One window goes as it is: what is wrong with it, the cache says.
       const bool one = windows->size() == 1;
       for (const TextWindow& window : *windows) {
-        if (one || !IsBlank(text.substr(window.begin, window.end - window.begin))) asked_.push_back({item, window});
+        if (one || !IsBlankUtf8(text.substr(window.begin, window.end - window.begin))) asked_.push_back({item, window});
       }
       if (asked_.empty() || asked_.back().item != item) asked_.push_back({item, {0, 0, 0}});
     }

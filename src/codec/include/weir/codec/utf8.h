@@ -18,6 +18,9 @@ std::optional<size_t> FindInvalidUtf8(std::string_view bytes);
 // Each maximal subpart of an ill-formed sequence becomes one U+FFFD, as the WHATWG decoder does; valid text is copied.
 std::string ReplaceInvalidUtf8(std::string_view bytes);
 
+// Whether there is nothing to read: only NUL and what Unicode calls White_Space. REQUIRES: valid.
+bool IsBlankUtf8(std::string_view text);
+
 // Appends one code point. REQUIRES: below 0x110000 and no surrogate.
 void AppendUtf8(char32_t code_point, std::string& out);
 
