@@ -21,6 +21,8 @@ using embed::TextForm;
 
 namespace {
 
+constexpr size_t kErasedAtOnce = 4096;  // vectors of the store
+
 PoolKey KeyOf(Sha256Stream hash, std::string_view text) {
   hash.Update(text);
   const Sha256Digest digest = hash.Finish();
@@ -179,7 +181,11 @@ void EmbedCache::Core::Land(std::span<MissingText> batch, const Embeddings& embe
       if (flight.status && flight.vector.empty()) flight.status = Error{ErrorCode::kExhausted, "no memory", ""};
     }
   }
-  if (!kept.empty() && options_.store->Apply(kept)) unkept -= kept.size();
+  try {
+    if (!kept.empty() && options_.store->Apply(kept)) unkept -= kept.size();
+  } catch (const std::bad_alloc&) {
+    // Not kept, and counted.
+  }
   counters_.not_kept.fetch_add(unkept, std::memory_order_relaxed);
   {
     const std::lock_guard lock(flights_mutex_);
@@ -239,9 +245,7 @@ Result<EmbedAnswer> EmbedCache::Core::Embed(ModelDesk& desk, std::span<const std
   }
   // What was entered as a flight must fly: others may wait for it.
   if (!missing.empty()) {
-    std::vector<MissingText> entered;
-    std::swap(entered, missing);
-    if (Status submitted = desk.Submit(std::move(entered)); !submitted) Land(entered, {}, submitted);
+    if (const Status submitted = desk.Submit(missing); !submitted) Land(missing, {}, submitted);
   }
   if (interrupted) return *std::move(interrupted);
   {
@@ -309,7 +313,7 @@ Result<uint64_t> EmbedCache::Core::Clear(bool stored_too) {
   StoreBatch batch;
   const auto erase = [&](const StoreKey& key, std::string_view) -> Status {
     batch.Erase(StoreTable::kEmbedding, key);
-    if (batch.size() < 4096) return {};
+    if (batch.size() < kErasedAtOnce) return {};
     WEIR_TRY(options_.store->Apply(batch));
     batch.Clear();
     return {};
@@ -317,6 +321,27 @@ Result<uint64_t> EmbedCache::Core::Clear(bool stored_too) {
   WEIR_TRY(options_.store->Scan(StoreTable::kEmbedding, erase));
   WEIR_TRY(options_.store->Apply(batch));
   return entries;
+}
+
+Result<uint64_t> EmbedCache::Core::ForgetStored(const std::function<bool(const EmbedKey&)>& is_wanted) {
+  if (options_.store == nullptr) return uint64_t{0};
+  uint64_t forgotten = 0;
+  StoreBatch batch;
+  const auto apply = [&]() -> Status {
+    WEIR_TRY(options_.store->Apply(batch));
+    forgotten += batch.size();
+    batch.Clear();
+    return {};
+  };
+  WEIR_TRY(options_.store->Scan(StoreTable::kEmbedding, [&](const StoreKey& key, std::string_view) -> Status {
+    const EmbedKey named{key.high, key.low};
+    if (is_wanted(named)) return {};
+    pool_->Erase(named);
+    batch.Erase(StoreTable::kEmbedding, key);
+    return batch.size() < kErasedAtOnce ? Status() : apply();
+  }));
+  WEIR_TRY(apply());
+  return forgotten;
 }
 
 std::vector<EmbedModelState> EmbedCache::Core::Models() const {

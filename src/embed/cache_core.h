@@ -57,6 +57,7 @@ class EmbedCache::Core {
                                        const EmbedCall& call) const;
   Result<EmbedFound> Find(embed::ModelDesk& desk, std::span<const EmbedKey> keys, uint32_t dimensions);
   Result<uint64_t> Clear(bool stored_too);
+  Result<uint64_t> ForgetStored(const std::function<bool(const EmbedKey&)>& is_wanted);
   std::vector<EmbedModelState> Models() const;
   EmbedStats stats() const;
   Pool& pool() { return *pool_; }

@@ -138,6 +138,10 @@ Result<uint64_t> EmbedCache::Clear(bool stored_too) {
   return Contained([&] { return core_->Clear(stored_too); });
 }
 
+Result<uint64_t> EmbedCache::ForgetStored(const std::function<bool(const EmbedKey&)>& is_wanted) {
+  return Contained([&] { return core_->ForgetStored(is_wanted); });
+}
+
 EmbedStats EmbedCache::stats() const { return core_->stats(); }
 Pool& EmbedCache::pool() { return core_->pool(); }
 

@@ -3,6 +3,7 @@
 #include "weir/embed/embed_cache.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <thread>
 
@@ -164,7 +165,8 @@ TEST_F(EmbedCacheTest, OneBadTextLeavesTheOthersWhole) {
   Open();
   const std::string nul("a\0b", 3);
   const std::string long_text(101, 'x');
-  const EmbedAnswer answer = Embed({"fine", "", " \t\n", "\xff", "poison!", "what?", long_text, nul, "fine too", "poison!"});
+  const EmbedAnswer answer =
+      Embed({"fine", "", " \t\n", "\xff", "poison!", "what?", long_text, nul, "fine too", "poison!", "\u3000\u00a0 \n"});
   const auto code = [&](size_t item) { return answer.items[item].status.error().code; };
   EXPECT_TRUE(answer.items[0].status);
   EXPECT_EQ(code(1), ErrorCode::kInvalidArgument);
@@ -178,6 +180,7 @@ TEST_F(EmbedCacheTest, OneBadTextLeavesTheOthersWhole) {
   EXPECT_TRUE(answer.items[7].status);
   EXPECT_TRUE(answer.items[8].status);
   EXPECT_EQ(code(9), ErrorCode::kInternal);
+  EXPECT_EQ(code(10), ErrorCode::kInvalidArgument);
   ExpectVector(answer, 0, "fine");
   ExpectVector(answer, 7, nul);
   ExpectVector(answer, 8, "fine too");
@@ -185,7 +188,7 @@ TEST_F(EmbedCacheTest, OneBadTextLeavesTheOthersWhole) {
   // Nothing of what failed stays.
   fake_.poison = fake_.nan = 0;
   EXPECT_EQ(SourcesOf(Embed({"poison!", "what?"})), (std::vector{kComputed, kComputed}));
-  EXPECT_EQ(cache_->stats().failed, 7u);
+  EXPECT_EQ(cache_->stats().failed, 8u);
 }
 
 TEST_F(EmbedCacheTest, AModelThatDoesNotLoadFailsWhatIsMissingAlone) {
@@ -224,6 +227,56 @@ TEST_F(EmbedCacheTest, ClearForgets) {
   EXPECT_EQ(*cache_->Clear(true), 1u);
   EXPECT_EQ(Embed({"one"}).items[0].source, kComputed);
   cache_.reset();
+}
+
+TEST_F(EmbedCacheTest, ForgetsInTheStoreWhatIsNotWanted) {
+  const auto store = NewMemoryStore();
+  options_.store = store.get();
+  Open();
+  Embed({"one", "two", "three"});
+  const std::vector<std::string_view> texts = {"one", "two", "three"};
+  const std::vector<EmbedKey> keys = *cache_->KeysOf("fake-model", texts);
+  EXPECT_EQ(*cache_->ForgetStored([&](const EmbedKey& key) { return key != keys[1]; }), 1u);
+  EXPECT_EQ(cache_->Find("fake-model", keys)->found, (std::vector{true, false, true}));
+  EXPECT_EQ(cache_->Clear(false).value(), 2u);
+  EXPECT_EQ(cache_->Find("fake-model", keys)->found, (std::vector{true, false, true}));
+  EXPECT_EQ(*cache_->ForgetStored([](const EmbedKey&) { return true; }), 0u);
+  cache_.reset();
+}
+
+TEST_F(EmbedCacheTest, ForgetsMoreThanOneBatchOfTheStore) {
+  const auto store = NewMemoryStore();
+  options_.store = store.get();
+  Open();
+  std::vector<std::string> names;
+  for (int i = 0; i < 9000; ++i) names.push_back("text " + std::to_string(i));
+  Embed({names.begin(), names.end()});
+  EXPECT_EQ(*cache_->ForgetStored([](const EmbedKey&) { return false; }), 9000u);
+  EXPECT_EQ(store->stats().of(StoreTable::kEmbedding).records, 0u);
+  EXPECT_EQ(cache_->stats().pool.entries, 0u);
+  cache_.reset();
+}
+
+// A thread that the system refuses: here because no stack is so large.
+TEST_F(EmbedCacheTest, AModelWithoutAThreadFailsWhatIsMissingAndNobodyWaits) {
+  pthread_attr_t usual;
+  pthread_attr_t impossible;
+  ASSERT_EQ(pthread_getattr_default_np(&usual), 0);
+  ASSERT_EQ(pthread_attr_init(&impossible), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&impossible, size_t{1} << 50), 0);
+  Open();
+  ASSERT_EQ(pthread_setattr_default_np(&impossible), 0);
+  const EmbedAnswer refused = Embed({"one", "two"});
+  ASSERT_EQ(pthread_setattr_default_np(&usual), 0);
+  pthread_attr_destroy(&usual);
+  pthread_attr_destroy(&impossible);
+  ASSERT_EQ(refused.items.size(), 2u);
+  for (const EmbedItem& item : refused.items) {
+    ASSERT_FALSE(item.status);
+    EXPECT_EQ(item.status.error().code, ErrorCode::kUnavailable);
+  }
+  EXPECT_EQ(cache_->stats().waiting, 0u);
+  EXPECT_EQ(SourcesOf(Embed({"one", "two"})), (std::vector{kComputed, kComputed}));
 }
 
 TEST_F(EmbedCacheTest, AStoreThatFailsCostsNoAnswer) {

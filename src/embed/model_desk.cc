@@ -66,18 +66,17 @@ Sha256Stream ModelDesk::NewKeyStart(uint32_t dimensions, const EmbedCall& call, 
   return hash;
 }
 
-Status ModelDesk::Submit(std::vector<MissingText> texts) {
-  {
+Status ModelDesk::Submit(std::vector<MissingText>& texts) {
+  try {
     const std::lock_guard lock(queue_mutex_);
-    if (!thread_.joinable()) {
-      try {
-        thread_ = std::thread([this] { Run(); });
-      } catch (const std::system_error&) {
-        return Unavailable(fmt::format("the system gives no thread for model '{}'", model_.name));
-      }
-    }
-    waiting_.fetch_add(texts.size(), std::memory_order_relaxed);
+    if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+    // Room is made before the first one moves.
     queue_.insert(queue_.end(), std::make_move_iterator(texts.begin()), std::make_move_iterator(texts.end()));
+    waiting_.fetch_add(texts.size(), std::memory_order_relaxed);
+  } catch (const std::system_error&) {
+    return Unavailable(fmt::format("the system gives no thread for model '{}'", model_.name), "try again later");
+  } catch (const std::bad_alloc&) {
+    return Exhausted("no memory");
   }
   queued_.notify_all();
   return {};

@@ -69,8 +69,8 @@ class ModelDesk {
     return key_starts_[2 * static_cast<size_t>(call.input) + (call.truncate ? 1 : 0)];
   }
 
-  // unavailable: no thread can be had.
-  Status Submit(std::vector<MissingText> texts);
+  // Takes them all, or none and leaves them as they are. unavailable: no thread can be had; exhausted: no memory.
+  Status Submit(std::vector<MissingText>& texts);
   Status Load();
   void Unload();
   EmbedModelState state() const;

@@ -173,6 +173,9 @@ class EmbedCache {
 
   // Forgets all vectors in memory, and in the store when asked. Number of vectors forgotten in memory.
   Result<uint64_t> Clear(bool stored_too);
+  // Forgets the vectors in the store, of any model and owner, that are not wanted, in memory as well. Number of vectors
+  // forgotten in the store; after an error some are. What lands meanwhile may go or stay.
+  Result<uint64_t> ForgetStored(const std::function<bool(const EmbedKey&)>& is_wanted);
 
   EmbedStats stats() const;
   Pool& pool();
