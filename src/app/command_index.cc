@@ -22,9 +22,17 @@ struct Options {
   EmbedFlags embed;
   std::string file_bytes_max = "1MiB";
   std::optional<uint64_t> chunk_tokens;
+  bool prune = false;
 };
 
-Json JsonOf(const IndexReport& report, const std::string& root, const std::string& data, const std::string& model) {
+// What is said of a run.
+struct Told {
+  IndexReport report;
+  std::optional<uint64_t> pruned{};  // vectors; none: it was not asked for
+};
+
+Json JsonOf(const Told& told, const std::string& root, const std::string& data, const std::string& model) {
+  const IndexReport& report = told.report;
   Json json = Json::MakeObject();
   json.Set("root", root);
   json.Set("data", data);
@@ -40,6 +48,7 @@ Json JsonOf(const IndexReport& report, const std::string& root, const std::strin
                                                         {"too_large", report.too_large},   {"ignored", report.ignored},
                                                         {"removed", report.removed}};
   for (const auto& [name, count] : more) json.Set(name, count);
+  json.Set("pruned", told.pruned ? Json(*told.pruned) : Json());
   Json problems = Json::MakeArray();
   for (const FileProblem& problem : report.problems) {
     Json one = ErrorJson(problem.error);
@@ -50,7 +59,8 @@ Json JsonOf(const IndexReport& report, const std::string& root, const std::strin
   return json;
 }
 
-void WriteText(Session& session, const IndexReport& report) {
+void WriteText(Session& session, const Told& told) {
+  const IndexReport& report = told.report;
   const double seconds = static_cast<double>(report.elapsed_ms) / 1000;
   session.out().Line(fmt::format("{}: {} processed, {} skipped, {} failed in {:.1f} s", Counted(report.total, "file"),
                                  Grouped(report.processed), Grouped(report.skipped), Grouped(report.failed), seconds));
@@ -61,6 +71,9 @@ void WriteText(Session& session, const IndexReport& report) {
   session.out().Line(fmt::format("{}: {} hits ({}), {} computed, {} coalesced", Counted(report.chunks, "chunk"),
                                  Grouped(report.hits), Percent(report.hits, report.chunks_asked()), Grouped(report.computed),
                                  Grouped(report.coalesced)));
+  if (told.pruned) {
+    session.out().Line(fmt::format("  pruned: {} that no indexed file has a chunk for", Counted(*told.pruned, "vector")));
+  }
 }
 
 void NoteProblems(Session& session, const IndexReport& report) {
@@ -103,18 +116,23 @@ Result<ExitCode> Run(const Options& options, Session& session) {
     return Unavailable(fmt::format("another process writes to {}", data.string()), "wait for it, or use another --data");
   }
   index.skipped = {data};
-  IndexReport report;
+  Told told;
+  const IndexReport& report = told.report;
   {
     const auto progress = session.StartProgress("indexing");
     index.progress = [&](const IndexProgress& now) { progress->Update(ProgressText(session.style(), now)); };
-    WEIR_ASSIGN(report, IndexTree(*setup.cache, *setup.store,
-                                  {setup.model, setup.tokenizer, setup.tokens_max, setup.passage_prefix}, index));
+    WEIR_ASSIGN(told.report, IndexTree(*setup.cache, *setup.store,
+                                       {setup.model, setup.tokenizer, setup.tokens_max, setup.passage_prefix}, index));
+  }
+  if (options.prune) {
+    const auto progress = session.StartProgress("pruning");
+    WEIR_ASSIGN(told.pruned, DropUnindexedVectors(*setup.cache, *setup.store));
   }
   if (session.json()) {
     const std::string root = std::filesystem::canonical(index.root, error).string();
-    session.WriteJson(JsonOf(report, ReplaceInvalidUtf8(root), ReplaceInvalidUtf8(data.string()), setup.model));
+    session.WriteJson(JsonOf(told, ReplaceInvalidUtf8(root), ReplaceInvalidUtf8(data.string()), setup.model));
   } else {
-    WriteText(session, report);
+    WriteText(session, told);
   }
   NoteProblems(session, report);
   return report.problems.empty() ? ExitCode::kOk : ExitCode::kPartial;
@@ -127,6 +145,9 @@ CommandBody Declare(Flags& flags) {
   flags.Text("--file-bytes-max", options->file_bytes_max, "SIZE", "Larger files are skipped; up to 1GiB");
   flags.Count("--chunk-tokens", options->chunk_tokens,
               "Most tokens of a chunk, 256 without it; never more than the model takes. Another number cuts all files anew");
+  flags.Switch("--prune", options->prune,
+               "Afterwards drop all vectors of the data folder that no indexed file has a chunk for: those of edited and "
+               "removed texts, of questions, and those that 'weir embed' and 'weir contexts' keep there to find them again");
   return [options](Session& session) { return Run(*options, session); };
 }
 

@@ -79,6 +79,7 @@ class Run {
       Show();
     }
     WEIR_TRY(EmbedWaiting());
+    Show();
     WEIR_TRY(Forget(tree));
     WEIR_TRY(store_.Apply(changes_));
     report_.skipped = report_.unchanged + report_.not_text + report_.too_large;
@@ -124,6 +125,7 @@ class Run {
     WEIR_ASSIGN(const EmbedFound found, cache_.Find(model_.name, keys));
     if (std::ranges::find(found.found, false) != found.found.end()) return false;
     report_.hits += keys.size();
+    chunks_done_ += keys.size();
     ++report_.unchanged;
     return true;
   }
@@ -158,6 +160,7 @@ class Run {
   }
 
   Status Cut(FileRecord record, std::string text) {
+    if (IsBlankUtf8(text)) text.clear();
     Result<std::vector<Chunk>> chunks = CutChunks(text, *encoder_, origin_.tokens_max);
     if (!chunks) return Fail(record.path, std::move(chunks).error()), Status();
     for (const Chunk& chunk : *chunks) record.chunks.push_back({chunk, {}});
@@ -264,7 +267,7 @@ class Run {
   }
 
   void Show() const {
-    if (options_.progress) options_.progress({files_done_, report_.total, report_.hits + chunks_done_});
+    if (options_.progress) options_.progress({files_done_, report_.total, chunks_done_});
   }
 
   EmbedCache& cache_;

@@ -168,6 +168,15 @@ TEST_F(Indexer, FilesThatAreNoTextOrTooLargeAreSkipped) {
   EXPECT_EQ(report.failed, 0u);
 }
 
+TEST_F(Indexer, AFileOfWhiteSpaceHasNoChunks) {
+  tree_.Write("plain", " \n\t\n");
+  tree_.Write("wide", "\u3000\n\u00a0");
+  const IndexReport report = Index();
+  EXPECT_EQ(report.processed, 2u);
+  EXPECT_EQ(report.failed, 0u);
+  EXPECT_EQ(report.chunks, 0u);
+}
+
 TEST_F(Indexer, AFileThatFailsIsNamedAndDoesNotHarmOthers) {
   Fill(3);
   tree_.Write("bad", "some words ~ more");
@@ -224,6 +233,22 @@ TEST_F(Indexer, AnotherSizeOfChunksCutsAgain) {
   EXPECT_EQ(Index().processed, 0u);
 }
 
+TEST_F(Indexer, ProgressCountsEveryChunkOnce) {
+  Fill(20);
+  const IndexReport first = Index();
+  tree_.Write("more.txt", "one chunk more");
+  for (int file = 0; file < 10; ++file) tree_.Write("f" + std::to_string(file) + ".txt", TextOfFile(file) + "and more\n");
+  IndexProgress last;
+  options_.progress = [&](const IndexProgress& progress) {
+    EXPECT_GE(progress.chunks_done, last.chunks_done);
+    last = progress;
+  };
+  const IndexReport next = Index();
+  EXPECT_GT(next.hits, first.chunks / 2);
+  EXPECT_EQ(last.files_done, next.total);
+  EXPECT_EQ(last.chunks_done, next.chunks);
+}
+
 TEST_F(Indexer, ARunThatWasCutShortGoesOn) {
   Fill(400);
   options_.progress = [this](const IndexProgress& progress) {
@@ -240,6 +265,43 @@ TEST_F(Indexer, ARunThatWasCutShortGoesOn) {
   const IndexReport report = Index();
   EXPECT_EQ(report.hits, computed);
   EXPECT_GT(report.computed, 0u);
+}
+
+TEST_F(Indexer, DropsTheVectorsOfChunksThatNoFileHas) {
+  Fill(20);
+  ScratchTree other;
+  other.Write("same.txt", TextOfFile(7));
+  other.Write("own.txt", "of another tree");
+  const IndexReport first = Index();
+  IndexOptions second = options_;
+  second.root = other.root();
+  ASSERT_TRUE(IndexTree(*cache_, *store_, model_, second));
+  const std::vector<std::string_view> texts = {"of somebody else"};
+  ASSERT_TRUE(cache_->Embed(model_.name, texts));
+  EXPECT_EQ(*DropUnindexedVectors(*cache_, *store_), 1u);
+
+  // Its chunks stand in the other tree as well.
+  std::filesystem::remove(tree_.root() / "f7.txt");
+  tree_.Write("f8.txt", "edited");
+  std::filesystem::remove(tree_.root() / "f9.txt");
+  const IndexReport edited = Index();
+  EXPECT_EQ(edited.removed, 2u);
+  EXPECT_EQ(edited.computed, 1u);
+  EXPECT_EQ(*DropUnindexedVectors(*cache_, *store_), first.chunks * 2 / 20);
+  EXPECT_EQ(*DropUnindexedVectors(*cache_, *store_), 0u);
+
+  for (int run = 0; run < 2; ++run) {
+    const IndexReport again = Index();
+    EXPECT_EQ(again.hits, again.chunks);
+    EXPECT_EQ(again.unchanged, 18u);
+    const Result<SearchAnswer> answer = SearchIndex(*cache_, *store_, model_, "words");
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->missing, 0u);
+    EXPECT_EQ(answer->chunks, again.chunks + first.chunks / 20 + 1);
+    Reopen();
+  }
+  EXPECT_EQ(*DropUnindexedVectors(*cache_, *store_), 1u);  // of the question
+  EXPECT_EQ(store_->stats().of(StoreTable::kEmbedding).records, edited.chunks + first.chunks / 20 + 1);
 }
 
 TEST_F(Indexer, SearchFindsChunksAndReadsUnchangedFiles) {

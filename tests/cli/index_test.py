@@ -46,6 +46,18 @@ class WithModel(CommandTest):
         for path, text in TEXTS.items():
             self.write("tree/" + path, text)
 
+    def test_prune_drops_what_no_file_has_any_more(self):
+        self.assertIsNone(self.json("index", "tree", "--data", "data")["pruned"])
+        self.json("embed", "of somebody else", "--data", "data")
+        self.write("tree/kitchen/soup.md", TEXTS["kitchen/soup.md"].replace("salt", "pepper"))
+        (self.folder / "tree/code/network.py").unlink()
+        edited = self.json("index", "tree", "--data", "data", "--prune")
+        self.assertEqual((edited["computed"], edited["removed"], edited["pruned"]), (1, 1, 3))
+        self.assertEqual(self.json("embed", "--cache", "stats", "--data", "data")["vectors"], 3)
+        self.assertIn("pruned: 0 vectors", self.good("index", "tree", "--data", "data", "--prune").out)
+        self.assertEqual(self.json("index", "tree", "--data", "data")["hit_rate"], 1)
+        self.assertEqual(self.json("search", "dinner", "--data", "data")["missing"], 0)
+
     def test_the_hit_rate_climbs_to_all_and_an_edit_costs_its_chunk(self):
         first = self.json("index", "tree")
         self.assertEqual((first["total"], first["processed"], first["skipped"], first["failed"]), (4, 4, 0, 0))

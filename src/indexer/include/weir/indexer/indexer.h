@@ -82,6 +82,15 @@ struct IndexReport {
 // store. What was done until then stays and is found by the next run.
 Result<IndexReport> IndexTree(EmbedCache& cache, Store& store, const IndexModel& model, const IndexOptions& options);
 
+// Forgets every vector in `store`, of any model, that no file of any index there has a chunk for: those of chunks that were
+// edited or are gone, and all that others keep in the same store (texts of `weir embed`, of contexts, questions), which are
+// embedded again when they are wanted. Number of vectors forgotten. unsupported: a newer Weir wrote a record; nothing is
+// forgotten.
+//
+// REQUIRES: `store` is the cache's own and holds the records of all indexes whose vectors it keeps; no IndexTree
+// runs with it.
+Result<uint64_t> DropUnindexedVectors(EmbedCache& cache, const Store& store);
+
 enum class ChunkState : uint8_t { kSame, kChanged, kGone };
 // "same", "changed", "gone".
 std::string_view ChunkStateName(ChunkState state);
