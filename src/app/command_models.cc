@@ -165,6 +165,7 @@ Result<ExitCode> Info(const Options& options, Session& session) {
 }
 
 // The file in the form that is wanted, made and checked; whatever was there under its name and is not it is made anew.
+// corrupt: what it is made of is not what the package holds.
 Result<std::filesystem::path> PrepareChecked(Session& session, const ModelChoice& choice) {
   const auto progress = session.StartProgress("converting and checking");
   const std::filesystem::path models = ModelsFolder(session.environment());
@@ -187,18 +188,30 @@ Result<ExitCode> Fetch(const Options& options, Session& session) {
   const std::filesystem::path models = ModelsFolder(session.environment());
   const bool was_there = IsFetched(*choice.entry, models);
   if (!was_there) WEIR_TRY(FetchModel(session, *choice.entry));
-  WEIR_ASSIGN(const std::filesystem::path file, PrepareChecked(session, choice));
+  Result<std::filesystem::path> prepared = PrepareChecked(session, choice);
+  const bool is_damaged = was_there && !prepared && prepared.error().code == ErrorCode::kCorrupt;
+  if (is_damaged) {
+    session.Note(fmt::format("what is here is damaged: {}", prepared.error().message));
+    // Without its mark the folder counts as one that was not brought.
+    std::error_code ignored;
+    std::filesystem::remove(ModelFolder(*choice.entry, models) / ".stamp", ignored);
+    WEIR_TRY(FetchModel(session, *choice.entry));
+    prepared = PrepareChecked(session, choice);
+  }
+  if (!prepared) return std::move(prepared).error();
+  const std::filesystem::path& file = *prepared;
+  const bool is_fetched = !was_there || is_damaged;
   const ModelFile& made = *choice.entry->file(choice.weights);
   if (session.json()) {
     session.WriteJson(Json::Object{{"name", choice.entry->name},
                                    {"weights", WeightTypeName(choice.weights)},
-                                   {"fetched", !was_there},
+                                   {"fetched", is_fetched},
                                    {"file", file.string()},
                                    {"bytes", made.bytes},
                                    {"sha256", made.sha256}});
   } else {
     session.out().Line(fmt::format("{} is {}: {} ({} bytes, checksum right)", choice.entry->name,
-                                   was_there ? "there" : "fetched", Visible(file.string()), Grouped(made.bytes)));
+                                   is_fetched ? "fetched" : "there", Visible(file.string()), Grouped(made.bytes)));
   }
   return ExitCode::kOk;
 }

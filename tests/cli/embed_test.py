@@ -362,6 +362,25 @@ class Models(EmbedTest):
                    says=[f"asked for: --only models/{NAME} model", "did not bring"])
 
     @unittest.skipUnless(IS_THERE, NEEDS_MODEL)
+    def test_fetch_brings_again_what_is_damaged(self):
+        (self.folder / "cache/models").unlink()
+        folder = self.folder / "cache/models" / NAME
+        shutil.copytree(MODELS / NAME, folder, ignore=shutil.ignore_patterns("*.gguf", "model.safetensors"))
+        (folder / "model.safetensors").write_bytes((MODELS / NAME / "model.safetensors").read_bytes()[:100_000])
+        (folder / ".stamp").write_text("as it was brought")
+        program = self.folder / "checkout/build/release/bin/weir"
+        program.parent.mkdir(parents=True)
+        shutil.copy(BINARY, program)
+        self.write("checkout/scripts/assets.txt", "")
+        script = self.write("checkout/scripts/fetch-assets",
+                            f"#!/bin/sh\n[ ! -e '{folder}/.stamp' ] && cp '{MODELS / NAME}/model.safetensors' '{folder}/'\n")
+        script.chmod(0o755)
+        done = self.good("models", "fetch", NAME, "--weights", "q8_0", binary=str(program))
+        self.assertIn("damaged", done.err)
+        self.assertIn("is fetched", done.out)
+        self.assertEqual(self.embed("a text", "--weights", "q8_0")["cache"], ["computed"])
+
+    @unittest.skipUnless(IS_THERE, NEEDS_MODEL)
     def test_fetch_converts_and_checks(self):
         (self.folder / "cache/models").unlink()
         folder = self.folder / "cache/models" / NAME

@@ -1,8 +1,8 @@
 #pragma once
 // Loads an embedding model from a GGUF file; llama.cpp computes behind it, on the CPU or what this build adds.
 //
-// The file is mapped, not read, and checked before the library sees it. The library's aborts come back as errors; after
-// one the model refuses further work. Its log goes to ours. Functions are safe from all threads.
+// The file is checked before the library sees it, which then reads its weights into memory. The library's aborts come back
+// as errors; after one the model refuses further work. Its log goes to ours. Functions are safe from all threads.
 
 #include <cstdint>
 #include <filesystem>
