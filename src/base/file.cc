@@ -105,6 +105,10 @@ Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
   return MappedFile(std::string_view(static_cast<const char*>(address), size));
 }
 
+void MappedFile::LetPagesGo() const {
+  if (!bytes_.empty()) ::madvise(const_cast<char*>(bytes_.data()), bytes_.size(), MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
 }

@@ -148,6 +148,8 @@ Result<BpeModel> BpeModel::Attach(const ModelTables& tables, MappedFile keeper) 
   model.tables_ = tables;
   model.pair_shift_ = tables.scalars[kScalarPairShift];
   model.mapped_ = std::make_unique<MappedFile>(std::move(keeper));
+  // Checking read all of it; encoding comes back for little.
+  model.mapped_->LetPagesGo();
   return model;
 }
 

@@ -34,6 +34,8 @@ class MappedFile {
 
   // Valid while this object lives; page-aligned.
   std::string_view bytes() const { return bytes_; }
+  // What was read once leaves this process's memory; it comes back, from the system's cache, where it is read again.
+  void LetPagesGo() const;
 
  private:
   explicit MappedFile(std::string_view bytes) : bytes_(bytes) {}
