@@ -153,6 +153,11 @@ TEST_F(EmbedCacheTest, WhatIsMissedWhileTheModelWorksGoesTogether) {
     });
   }
   while (cache_->stats().waiting < 21) std::this_thread::yield();
+  // Nor does whoever asks after the model wait for it.
+  const std::vector<EmbedModelState> models = cache_->Models();
+  ASSERT_EQ(models.size(), 1u);
+  EXPECT_TRUE(models[0].loaded);
+  EXPECT_EQ(models[0].memory_bytes, 1000u);
   fake_.Open();
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(fake_.calls, 2u);

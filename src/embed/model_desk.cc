@@ -140,6 +140,8 @@ Status ModelDesk::LoadLocked() {
     return Corrupt(fmt::format("model '{}' is not the one that it was", model_.name), "fetch it again, or restart");
   }
   embedder_ = std::move(loaded);
+  memory_bytes_.store(embedder_->memory_bytes(), std::memory_order_relaxed);
+  loaded_.store(true, std::memory_order_relaxed);
   loads_.fetch_add(1, std::memory_order_relaxed);
   return {};
 }
@@ -151,14 +153,14 @@ Status ModelDesk::Load() {
 
 void ModelDesk::Unload() {
   const std::lock_guard lock(embedder_mutex_);
+  loaded_.store(false, std::memory_order_relaxed);
   embedder_.reset();
 }
 
 EmbedModelState ModelDesk::state() const {
   EmbedModelState state{model_.name, model_.fingerprint, model_.dimensions};
-  const std::lock_guard lock(embedder_mutex_);
-  state.loaded = embedder_ != nullptr;
-  if (state.loaded) state.memory_bytes = embedder_->memory_bytes();
+  state.loaded = loaded_.load(std::memory_order_relaxed);
+  if (state.loaded) state.memory_bytes = memory_bytes_.load(std::memory_order_relaxed);
   return state;
 }
 

@@ -73,7 +73,7 @@ class ModelDesk {
   Status Submit(std::vector<MissingText>& texts);
   Status Load();
   void Unload();
-  EmbedModelState state() const;
+  EmbedModelState state() const;  // waits for no batch
 
   uint64_t batches() const { return batches_.load(std::memory_order_relaxed); }
   uint64_t loads() const { return loads_.load(std::memory_order_relaxed); }
@@ -95,8 +95,10 @@ class ModelDesk {
   const Landing landing_;
   std::atomic<uint64_t> batches_{0}, loads_{0}, waiting_{0};
 
-  mutable std::mutex embedder_mutex_;
+  std::mutex embedder_mutex_;           // held while a batch is embedded
   std::unique_ptr<Embedder> embedder_;  // guarded by embedder_mutex_
+  std::atomic<bool> loaded_{false};     // whether it is there, for those who do not wait
+  std::atomic<uint64_t> memory_bytes_{0};
 
   std::mutex queue_mutex_;
   std::condition_variable queued_;

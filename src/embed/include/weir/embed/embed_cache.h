@@ -165,7 +165,7 @@ class EmbedCache {
   // Loads now, or frees the weights; vectors stay. Unload waits for the batch that runs.
   Status Load(std::string_view model);
   Status Unload(std::string_view model);
-  std::vector<EmbedModelState> Models() const;
+  std::vector<EmbedModelState> Models() const;  // waits for no batch
   // The canonical name; not_found with the nearest.
   Result<std::string> Resolve(std::string_view model) const;
   // As it was added; not_found with the nearest.
