@@ -46,12 +46,8 @@ class McpNews::Teller {
       if (change.came_or_went) lists_.insert(change.source);
     }
     if (!news.missed) return;
-    for (Workspace* const workspace : service_.Workspaces()) {
-      lists_.insert(workspace->name());
-      for (const ContextSummary& line : workspace->registry().List()) {
-        server_.NotifyResourceUpdated(api::ContextUri(line.terms.agent), workspace->name());
-      }
-    }
+    server_.NotifyAllResourcesUpdated();
+    for (Workspace* const workspace : service_.Workspaces()) lists_.insert(workspace->name());
   }
 
   McpServer& server_;
@@ -63,7 +59,7 @@ class McpNews::Teller {
 };
 
 McpNews::McpNews(McpServer& server, Service& service, McpNewsOptions options)
-    : listener_(service.context_feed().Listen()),
+    : listener_(service.context_feed().Listen(options.contexts_max)),
       thread_([&server, &service, options, this] { Teller(server, service, options, *listener_).Run(); }) {}
 
 McpNews::~McpNews() {

@@ -100,6 +100,18 @@ TEST_P(McpResourcesTest, SubscribersHearOfChangesWhoeverMakesThem) {
   EXPECT_EQ(team.notifications_waiting(), 0u);
 }
 
+TEST_P(McpResourcesTest, MoreChangesThanFitAreToldAsChangesOfAll) {
+  Start();
+  McpNewsOptions options;
+  options.contexts_max = 0;
+  TellNews(options);
+  ToolsClient client = Client();
+  client.Subscribe("weir://contexts/a");
+  client.Call("register_context", Of(R"({"agent":"b","text":"x"})"));
+  EXPECT_EQ(At(client.Notification("notifications/resources/updated"), "/params/uri"), "weir://contexts/a");
+  client.Notification("notifications/resources/list_changed");
+}
+
 TEST_P(McpResourcesTest, SubscribersHearOfPools) {
   Start();
   TellNews();

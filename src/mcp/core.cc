@@ -182,6 +182,10 @@ Outcome Core::SetLevel(Request& request) {
   return Outcome::Of(Json::MakeObject());
 }
 
+void Core::AllChanged(const std::optional<std::string>& workspace) {
+  counters_.changes_sent.fetch_add(hub_.TellAll(workspace), std::memory_order_relaxed);
+}
+
 void Core::Changed(const Change& change) { counters_.changes_sent.fetch_add(hub_.Tell(change), std::memory_order_relaxed); }
 
 McpStats Core::stats() const {

@@ -42,6 +42,7 @@ class Core {
   void Listen(const std::shared_ptr<Session>& session) { hub_.Add(session); }
 
   void Changed(const Change& change);
+  void AllChanged(const std::optional<std::string>& workspace);
   void EndSubscriptions();
   // For the end of a subscription by its client.
   void Forget(const std::shared_ptr<Subscription>& subscription);

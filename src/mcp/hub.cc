@@ -20,16 +20,28 @@ void Hub::Add(const std::shared_ptr<Listener>& listener) {
   listeners_.push_back(listener);
 }
 
-uint64_t Hub::Tell(const Change& change) {
+std::vector<std::shared_ptr<Listener>> Hub::Living() {
   std::vector<std::shared_ptr<Listener>> living;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const std::weak_ptr<Listener>& one : listeners_) {
-      if (std::shared_ptr<Listener> listener = one.lock()) living.push_back(std::move(listener));
+  const std::lock_guard lock(mutex_);
+  for (const std::weak_ptr<Listener>& one : listeners_) {
+    if (std::shared_ptr<Listener> listener = one.lock()) living.push_back(std::move(listener));
+  }
+  return living;
+}
+
+uint64_t Hub::Tell(const Change& change) {
+  uint64_t told = 0;
+  for (const std::shared_ptr<Listener>& listener : Living()) told += listener->Tell(change) ? 1 : 0;
+  return told;
+}
+
+uint64_t Hub::TellAll(const std::optional<std::string>& workspace) {
+  uint64_t told = 0;
+  for (const std::shared_ptr<Listener>& listener : Living()) {
+    for (std::string& uri : listener->Subscribed()) {
+      told += listener->Tell({Change::Kind::kUpdated, std::move(uri), workspace}) ? 1 : 0;
     }
   }
-  uint64_t told = 0;
-  for (const std::shared_ptr<Listener>& listener : living) told += listener->Tell(change) ? 1 : 0;
   return told;
 }
 

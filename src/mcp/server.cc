@@ -96,6 +96,10 @@ void McpServer::NotifyResourceUpdated(std::string_view uri, std::optional<std::s
   core_->Changed(change);
 }
 
+void McpServer::NotifyAllResourcesUpdated(std::optional<std::string_view> workspace) {
+  core_->AllChanged(workspace ? std::optional(std::string(*workspace)) : std::nullopt);
+}
+
 void McpServer::NotifyResourcesChanged(std::optional<std::string_view> workspace) {
   mcp::Change change{mcp::Change::Kind::kResources};
   if (workspace) change.workspace = std::string(*workspace);

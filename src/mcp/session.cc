@@ -18,6 +18,11 @@ void Session::Unsubscribe(const std::string& uri) {
   uris_.erase(uri);
 }
 
+std::vector<std::string> Session::Subscribed() {
+  const std::lock_guard lock(mutex_);
+  return {uris_.begin(), uris_.end()};
+}
+
 bool Session::Tell(const Change& change) {
   if (change.workspace && *change.workspace != caller_.workspace) return false;
   Json params = Json::MakeObject();

@@ -43,6 +43,7 @@ class Session final : public Listener {
   bool Subscribe(const std::string& uri, size_t uris_max);
   void Unsubscribe(const std::string& uri);
   bool Tell(const Change& change) override;
+  std::vector<std::string> Subscribed() override;
 
   // Sends the questions over `outlet` and waits for all answers; see McpCall::Ask.
   Result<std::vector<Json>> Ask(const std::vector<McpQuestion>& questions, Outlet& outlet, Cancellation& cancellation,

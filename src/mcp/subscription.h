@@ -27,6 +27,7 @@ class Subscription final : public Listener {
   // Sends what was agreed upon, as the first message; nothing is told before. False: the client is gone.
   bool Acknowledge();
   bool Tell(const Change& change) override;
+  std::vector<std::string> Subscribed() override { return {filter_.uris.begin(), filter_.uris.end()}; }
   // Answers the request: the end in good order, or that of a client that is gone. The first call counts.
   void End(bool in_good_order);
 

@@ -40,6 +40,8 @@ Status AddWeirTools(McpServer& server, Service& service);
 struct McpNewsOptions {
   Duration pools_period = std::chrono::seconds(1);  // weir://pools: told at most so often, when a figure of it changed
   Duration list_period = std::chrono::seconds(1);   // the list of resources: ditto
+  // Contexts that may change at once; with more, whoever is subscribed to anything is told that it changed.
+  size_t contexts_max = 65'536;
 };
 
 // Tells subscribers of a server when contexts and pools change, whoever changed them. It has a thread of its own from its

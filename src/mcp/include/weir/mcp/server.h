@@ -169,6 +169,8 @@ class McpServer {
   // Tells the clients that subscribed to the URI: those of the workspace, or all when none is given. Over HTTP it never
   // waits for a client; over stdio for the reader of the pipe.
   void NotifyResourceUpdated(std::string_view uri, std::optional<std::string_view> workspace = std::nullopt);
+  // Tells each subscribed client, of the workspace or all, of every URI that it is subscribed to: anything may have changed.
+  void NotifyAllResourcesUpdated(std::optional<std::string_view> workspace = std::nullopt);
   // Tells clients that a list changed of itself (a lister would say something else now).
   void NotifyResourcesChanged(std::optional<std::string_view> workspace = std::nullopt);
 
