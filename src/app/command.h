@@ -48,6 +48,7 @@ Command DemoCommand();
 Command IndexCommand();
 Command SearchCommand();
 Command ServeCommand();
+Command McpCommand();
 Command TokenCommand();
 Command PoolsCommand();
 Command PressureCommand();

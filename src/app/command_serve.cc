@@ -13,8 +13,11 @@
 #include "serve_setup.h"
 #include "supervisor.h"
 #include "weir/api/api.h"
+#include "weir/api/mcp_tools.h"
 #include "weir/base/log.h"
 #include "weir/http/server.h"
+#include "weir/mcp/http_endpoint.h"
+#include "weir/mcp/server.h"
 #include "weir/service/service.h"
 #include "weir/trace/span_exporter.h"
 #include "weir/trace/trace_settings.h"
@@ -23,6 +26,15 @@ namespace weir {
 namespace {
 
 constexpr uint32_t kWorkersUsual = 16;
+constexpr std::string_view kMcpPath = "/mcp";
+
+// A method that HTTP does not know is a text of the caller's.
+std::string_view KnownMethod(std::string_view method) {
+  for (const std::string_view known : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
+    if (method == known) return known;
+  }
+  return "_OTHER";
+}
 
 LogLevel LevelOf(std::string_view name) {
   if (name == "debug") return LogLevel::kDebug;
@@ -76,6 +88,7 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon() {
     if (server_ != nullptr) server_->Stop();
+    End();
   }
 
   Status Start() {
@@ -101,6 +114,7 @@ class Daemon {
   Status Open() {
     const Status opened = service_->Open();
     if (!opened) return session_.As(ExitCode::kCannotCreate, opened.error());
+    news_ = std::make_unique<McpNews>(*mcp_, *service_);
     Log(LogLevel::kInfo, "ready");
     TellSupervisor(session_.environment(), "READY=1");
     return {};
@@ -127,7 +141,7 @@ class Daemon {
     service_->StartDraining();
     const bool whole = server_->Drain(std::chrono::seconds(session_.settings().Count("drain_seconds")));
     server_->Stop();
-    service_->Close();
+    End();
     if (exporter_ != nullptr) exporter_->Shutdown(std::chrono::seconds(5));
     return whole;
   }
@@ -135,6 +149,14 @@ class Daemon {
   const std::vector<HttpEndpoint>& endpoints() const { return server_->endpoints(); }
 
  private:
+  // In the order of their dependence. REQUIRES: the server has stopped.
+  void End() {
+    news_.reset();
+    mcp_endpoint_.reset();
+    mcp_.reset();
+    if (service_ != nullptr) service_->Close();
+  }
+
   Result<std::vector<AccessToken>> Tokens() {
     Result<std::vector<AccessToken>> tokens = ReadAccessTokens(TokensFile(session_));
     if (!tokens) return session_.As(ExitCode::kBadConfig, std::move(tokens).error());
@@ -167,8 +189,9 @@ class Daemon {
     options.quick = [](const HttpRequest& request) { return Api::IsQuick(request); };
     options.on_head = [this](const HttpRequest& request, uint64_t& most) { return api_->LookAtHead(request, most); };
     options.error_body = ApiErrorBody;
+    WEIR_TRY(MakeMcp());
     Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(
-        std::move(options), [this](const HttpRequest& request, HttpReply reply) { reply.Send(api_->Handle(request)); });
+        std::move(options), [this](const HttpRequest& request, HttpReply reply) { Answer(request, std::move(reply)); });
     if (!server) {
       const bool is_config =
           server.error().code == ErrorCode::kInvalidArgument || server.error().code == ErrorCode::kNotFound;
@@ -183,7 +206,7 @@ class Daemon {
   void Observe(const RequestRecord& record) {
     const LogScope scope(record.trace_id, record.span_id);
     const double ms = std::chrono::duration<double, std::milli>(record.duration).count();
-    const LogField fields[] = {{"method", record.method},
+    const LogField fields[] = {{"method", KnownMethod(record.method)},
                                {"route", record.route},
                                {"status", static_cast<int64_t>(record.status)},
                                {"ms", ms},
@@ -196,6 +219,7 @@ class Daemon {
     const std::optional<bool> parent = record.parent_span_id.empty() ? std::nullopt : std::optional<bool>(record.is_sampled);
     if (!sampler_.Keeps(record.trace_id, parent)) return;
     ServedRequest served{.method = record.method, .route = record.route, .status = record.status};
+    if (has_tls_) served.scheme = "https";
     served.request_bytes = record.request_bytes;
     served.response_bytes = record.response_bytes;
     served.trace_id = record.trace_id;
@@ -219,6 +243,25 @@ class Daemon {
     return {};
   }
 
+  Status MakeMcp() {
+    WEIR_ASSIGN(mcp_, McpServer::Make(WeirMcpOptions(WEIR_VERSION), clock_));
+    WEIR_TRY(AddWeirTools(*mcp_, *service_));
+    // Host and Origin are the API's to check, for all paths alike.
+    McpHttpOptions options;
+    options.hosts.clear();
+    options.origins = {"*"};
+    mcp_endpoint_ = std::make_unique<McpHttpEndpoint>(*mcp_, std::move(options));
+    return {};
+  }
+
+  void Answer(const HttpRequest& request, HttpReply reply) {
+    if (request.path != kMcpPath) return reply.Send(api_->Handle(request));
+    if (auto refused = api_->CheckOrigin(request)) return reply.Send(*std::move(refused));
+    Caller caller;
+    if (auto refused = api_->Admit(request, caller)) return reply.Send(*std::move(refused));
+    mcp_endpoint_->Handle(request, std::move(reply), McpCallerOf(caller));
+  }
+
   Status ReloadTokens() {
     WEIR_ASSIGN(std::vector<AccessToken> tokens, Tokens());
     if (tokens.empty() && !access_->open()) {
@@ -236,6 +279,10 @@ class Daemon {
   SpanSampler sampler_;
   std::unique_ptr<SpanExporter> exporter_;  // null: no traces
   std::unique_ptr<Api> api_;
+  const SteadyClock clock_;
+  std::unique_ptr<McpServer> mcp_;
+  std::unique_ptr<McpHttpEndpoint> mcp_endpoint_;
+  std::unique_ptr<McpNews> news_;
   std::atomic<bool> server_ready_{false};
   std::unique_ptr<HttpServer> server_;
   bool has_tls_ = false;
@@ -320,12 +367,12 @@ CommandBody Declare(Flags& flags) {
 Command ServeCommand() {
   return {
       .name = "serve",
-      .summary = "the daemon: REST, OpenAI's embeddings, metrics",
+      .summary = "the daemon: REST, OpenAI's embeddings, MCP, metrics",
       .description =
           "Serves a registry of contexts, the embedding cache and the advice over HTTP, until SIGTERM or Ctrl-C, which let "
           "requests in flight finish; a second signal ends it at once. What was acknowledged survives a kill. SIGHUP reads "
           "tokens and certificates again. Loopback only, unless there are tokens ('weir token'). /openapi.json says what "
-          "there is; /healthz, /readyz and /metrics need no token.",
+          "there is; MCP is at /mcp; /healthz, /readyz and /metrics need no token.",
       .examples = {{"weir serve", "on 127.0.0.1:8741, data in ~/.local/share/weir"},
                    {"weir serve --data registry --tokenizer qwen3", "the same folder that 'weir contexts' uses"},
                    {"weir token add --workspace team && weir serve --listen 0.0.0.0:8741", "for a network: tokens first"},
