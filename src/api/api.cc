@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <memory>
 #include <new>
 #include <utility>
@@ -36,7 +37,12 @@ HttpResponse PlainAnswer(int status, std::string_view content_type, std::string 
   return response;
 }
 
-bool IsOpenAiPath(std::string_view path) { return path == "/v1/embeddings" || path.starts_with("/v1/models"); }
+// "/v1/models" and one segment more; what lies below a model is ours.
+bool IsOpenAiPath(std::string_view path) {
+  constexpr std::string_view kModels = "/v1/models";
+  if (path == "/v1/embeddings" || path == kModels) return true;
+  return path.starts_with(kModels) && path[kModels.size()] == '/' && path.find('/', kModels.size() + 1) == path.npos;
+}
 
 ErrorShape ShapeOf(std::string_view path) { return IsOpenAiPath(path) ? ErrorShape::kOpenAi : ErrorShape::kOurs; }
 
@@ -110,6 +116,11 @@ class Api::Core {
       } catch (const std::bad_alloc&) {
         return ErrorAnswer(Exhausted("not enough memory for this request", "send it again later, or make it smaller"), 503,
                            ShapeOf(request.path));
+      } catch (const std::exception&) {
+        // What it says may hold text of the request.
+        Log(LogLevel::kError, fmt::format("{}: an exception nobody expected", record.route));
+        return ErrorAnswer(Error{ErrorCode::kInternal, "this daemon has a fault", "tell those who run it"}, 500,
+                           ShapeOf(request.path));
       }
     }();
     response.headers.Set("x-request-id", trace.trace_id);
@@ -142,10 +153,15 @@ class Api::Core {
   // What needs no token and no workspace.
   std::optional<HttpResponse> Open(const HttpRequest& request, RequestRecord& record) {
     const auto page = [&](std::string_view path) {
-      if (request.path != path || (request.method != "GET" && request.method != "HEAD")) return false;
+      if (request.path != path) return false;
       record.route = path;
       return true;
     };
+    if (IsQuick(request) && request.method != "GET" && request.method != "HEAD") {
+      Router::Found found;
+      found.allow = "GET, HEAD";
+      return NoRoute(request, found, ErrorShape::kOurs);
+    }
     if (page(kHealth)) return PlainAnswer(200, "application/json", R"({"status":"alive"})");
     if (page(kReady)) {
       const bool ready = options_.service->ready();

@@ -11,11 +11,14 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-// "[::1]:80" is "::1", "localhost:80" is "localhost".
+// "[::1]:80" is "::1", "localhost:80" is "localhost". Empty: neither a name nor an address.
 std::string_view WithoutPort(std::string_view host) {
   if (host.starts_with('[')) {
     const size_t end = host.find(']');
-    return end == std::string_view::npos ? host : host.substr(1, end - 1);
+    const bool is_address = end != std::string_view::npos && end > 1 &&
+                            host.substr(1, end - 1).find_first_not_of("0123456789abcdef:.") == std::string_view::npos &&
+                            (end + 1 == host.size() || host[end + 1] == ':');
+    return is_address ? host.substr(1, end - 1) : std::string_view();
   }
   return host.substr(0, host.find(':'));
 }

@@ -18,8 +18,6 @@
 
 namespace weir::api {
 
-class Server;
-
 enum class ParameterPlace : uint8_t { kPath, kQuery, kHeader };
 
 struct Parameter {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <utility>
 
 #include "weir/base/check.h"
@@ -30,8 +31,8 @@ Result<Json> Typed(const Parameter& parameter, const std::string& text) {
   const auto wrong = [&](std::string_view what) { return InvalidArgument(fmt::format("{}: {}", parameter.name, what)); };
   if (const auto fault = FindInvalidUtf8(text)) return wrong("not UTF-8");
   if (name == "boolean") {
-    if (text == "true" || text == "1") return Json(true);
-    if (text == "false" || text == "0") return Json(false);
+    if (text == "true") return Json(true);
+    if (text == "false") return Json(false);
     return wrong("expected true or false");
   }
   if (name == "integer") {
@@ -43,10 +44,20 @@ Result<Json> Typed(const Parameter& parameter, const std::string& text) {
   if (name == "number") {
     double value = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return wrong("expected a number");
+    const bool is_whole_text = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+    if (!is_whole_text || !std::isfinite(value)) return wrong("expected a number");
     return Json(value);
   }
   return Json(text);
+}
+
+// The value of a parameter, checked against its schema.
+Result<Json> Checked(const Parameter& parameter, const JsonSchema& schema, const std::string& text) {
+  WEIR_ASSIGN(Json value, Typed(parameter, text));
+  if (Status checked = schema.Check(value); !checked) {
+    return InvalidArgument(fmt::format("{}: {}", parameter.name, checked.error().message), checked.error().hint);
+  }
+  return value;
 }
 
 // "application/json" and its kin, with or without parameters.
@@ -128,8 +139,12 @@ Result<Json> Router::PathOf(const CompiledRoute& route, const std::vector<std::s
   for (size_t i = 0; i < segments.size(); ++i) {
     if (!IsVariable(route.segments[i])) continue;
     const std::string name = route.segments[i].substr(1, route.segments[i].size() - 2);
-    if (FindInvalidUtf8(segments[i])) return InvalidArgument(fmt::format("{}: not UTF-8", name));
-    values.Set(name, segments[i]);
+    const auto known = std::ranges::find_if(route.parameters, [&](const auto& one) {
+      return one.first->place == ParameterPlace::kPath && one.first->name == name;
+    });
+    WEIR_CHECK(known != route.parameters.end(), "a parameter of a path of the table: {}", name);
+    WEIR_ASSIGN(Json value, Checked(*known->first, known->second, segments[i]));
+    values.Set(name, std::move(value));
   }
   return values;
 }
@@ -151,10 +166,7 @@ Result<Json> Router::QueryOf(const CompiledRoute& route, std::string_view query)
                              names.empty() ? "there are none" : "there are: " + names);
     }
     if (values.Find(name) != nullptr) return InvalidArgument(fmt::format("{}: given twice", name));
-    WEIR_ASSIGN(Json value, Typed(*known->first, text));
-    if (Status checked = known->second.Check(value); !checked) {
-      return InvalidArgument(fmt::format("{}: {}", name, checked.error().message), checked.error().hint);
-    }
+    WEIR_ASSIGN(Json value, Checked(*known->first, known->second, text));
     values.Set(name, std::move(value));
   }
   return values;

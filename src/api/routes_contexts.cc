@@ -15,9 +15,11 @@ namespace weir::api {
 namespace {
 
 constexpr uint64_t kPageMost = 1000;
+constexpr uint64_t kNameLengthMost = 256;
 
 const Parameter& AgentParameter() {
-  static const Parameter kAgent{"agent", ParameterPlace::kPath, TextSchema("The agent's name, percent-encoded.", 1)};
+  static const Parameter kAgent{"agent", ParameterPlace::kPath,
+                                TextSchema("The agent's name, percent-encoded.", 1, kNameLengthMost)};
   return kAgent;
 }
 const Parameter& IfMatchParameter() {
@@ -57,6 +59,21 @@ Result<Condition> ConditionOf(const HttpRequest& request) {
   return condition;
 }
 
+// Whether If-None-Match names this revision; as RFC 9110 has it: any of a list, weak or not, or *.
+bool IsKnownAlready(const HttpRequest& request, const std::string& tag) {
+  if (request.headers.HasToken("if-none-match", "*") || request.headers.HasToken("if-none-match", tag)) return true;
+  return request.headers.HasToken("if-none-match", "W/" + tag);
+}
+
+// PUT's If-None-Match: only "*" says something there.
+Result<bool> OnlyWhenAbsent(const HttpRequest& request, const Condition& condition) {
+  const auto header = request.headers.Find("if-none-match");
+  if (!header) return false;
+  if (*header != "*") return InvalidArgument("If-None-Match: here it takes *", "If-Match takes an entity tag");
+  if (condition.is_given) return InvalidArgument("If-Match and If-None-Match: * never hold together", "send one of them");
+  return true;
+}
+
 RouteAnswer Changed(int status, const Registered& registered) {
   RouteAnswer answer;
   answer.status = status;
@@ -77,7 +94,8 @@ Result<RouteAnswer> PutContext(RouteCall& call) {
   WEIR_ASSIGN(ContextInput input, ContextInputOf(call.service, call.body, call.Path("agent")));
   WEIR_ASSIGN(const Condition condition, ConditionOf(call.request));
   input.only_if = condition.version;
-  if (call.request.headers.Find("if-none-match") == "*") {
+  WEIR_ASSIGN(const bool only_when_absent, OnlyWhenAbsent(call.request, condition));
+  if (only_when_absent) {
     WEIR_ASSIGN(const Registered registered, registry.Register(input));
     return Changed(201, registered);
   }
@@ -127,7 +145,7 @@ Result<RouteAnswer> GetContext(RouteCall& call) {
   RouteAnswer answer;
   const std::string tag = TagOf(terms.revision, terms.created_ms);
   answer.headers.push_back({"ETag", tag});
-  if (call.request.headers.Find("if-none-match") == tag) {
+  if (IsKnownAlready(call.request, tag)) {
     answer.status = 304;
     return answer;
   }
@@ -172,7 +190,7 @@ Result<RouteAnswer> OptimizedOf(RouteCall& call) {
 
 std::vector<Route> ContextRoutes() {
   std::vector<Member> create = ContextMembers();
-  create.insert(create.begin(), Member{"agent", TextSchema("The agent's name: up to 256 bytes.", 1), true});
+  create.insert(create.begin(), Member{"agent", TextSchema("The agent's name: up to 256 bytes.", 1, kNameLengthMost), true});
   const Json patch = ObjectSchema(
       {{"append", ObjectSchema({{"text", TextSchema("What the context grows by, at its end.", 1), true},
                                 {"kind", ChoiceSchema("Of the new segment.",

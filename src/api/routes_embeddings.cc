@@ -5,6 +5,7 @@
 #include <bit>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -36,10 +37,12 @@ Result<std::vector<TokenId>> IdsOf(const Json& list) {
   std::vector<TokenId> ids;
   ids.reserve(list.as_array().size());
   for (const Json& one : list.as_array()) {
-    if (!one.is_integer() || one.as_double() < 0 || one.as_double() > UINT32_MAX) {
+    // A whole number may be written as 3.0.
+    const double id = one.is_number() ? one.as_double() : -1;
+    if (id < 0 || id > UINT32_MAX || id != std::floor(id)) {
       return InvalidArgument("/input: ids of tokens are whole numbers from 0 on");
     }
-    ids.push_back(static_cast<TokenId>(one.as_int()));
+    ids.push_back(static_cast<TokenId>(id));
   }
   return ids;
 }
@@ -123,9 +126,18 @@ double MsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
+// The model that a body names; the error says which member that is.
+Result<const ServiceModel*> ModelOf(const RouteCall& call) {
+  Result<const ServiceModel*> model = call.service.FindModel(TextOf(call.body, "model"));
+  if (model) return model;
+  Error error = std::move(model).error();
+  error.message = "/model: " + error.message;
+  return error;
+}
+
 Result<RouteAnswer> Embed(RouteCall& call) {
   EmbedCache& cache = call.service.embeddings();
-  WEIR_ASSIGN(const ServiceModel* const model, call.service.FindModel(TextOf(call.body, "model")));
+  WEIR_ASSIGN(const ServiceModel* const model, ModelOf(call));
   const Json& input = *call.body.Find("input");
   WEIR_ASSIGN(const Inputs inputs, InputsOf(input));
   const EmbedCall options = EmbedCallOf({call.service, call.workspace, call.body});
@@ -164,14 +176,19 @@ Result<RouteAnswer> Similarities(RouteCall& call) {
   WEIR_ASSIGN(const EmbedAnswer embedded,
               EmbedTexts({call.service, call.workspace, call.body}, texts, "texts", InputTypeOf(call.body)));
   WEIR_ASSIGN(const std::vector<float> matrix, SimilarityMatrix({embedded.vectors, embedded.dimensions}));
-  Json rows = Json::MakeArray();
+  // As text at once: a value for each of millions of numbers would take many times its bytes.
+  RouteAnswer answer = WithCache(Json(), embedded);
+  answer.text.reserve(matrix.size() * 10 + 32);
+  answer.text = R"({"similarities":[)";
   for (size_t a = 0; a < texts.size(); ++a) {
-    Json::Array row;
-    row.reserve(texts.size());
-    for (size_t b = 0; b < texts.size(); ++b) row.emplace_back(ShortNumber(matrix[a * texts.size() + b]));
-    rows.Append(std::move(row));
+    answer.text += a == 0 ? "[" : ",[";
+    for (size_t b = 0; b < texts.size(); ++b) {
+      fmt::format_to(std::back_inserter(answer.text), "{}{}", b == 0 ? "" : ",", RoundedScore(matrix[a * texts.size() + b]));
+    }
+    answer.text += ']';
   }
-  return WithCache(Json::Object{{"similarities", std::move(rows)}}, embedded);
+  answer.text += "]}";
+  return answer;
 }
 
 Result<RouteAnswer> Nearest(RouteCall& call) {

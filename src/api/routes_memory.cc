@@ -46,8 +46,8 @@ Result<RouteAnswer> Status(RouteCall& call) {
 }  // namespace
 
 std::vector<Route> MemoryRoutes() {
-  const Json bytes =
-      ObjectSchema({{"bytes", CountSchema("How many to give back; as much as the fill rule says without it.", 0)}});
+  const Json bytes = ObjectSchema(
+      {{"bytes", CountSchema("How many to give back; as much as the fill rule says without it.", 0, INT64_MAX)}});
   std::vector<Route> routes;
   routes.push_back({.method = "GET",
                     .path = "/v1/status",

@@ -20,7 +20,7 @@ class ApiRoutesTest : public testing::ApiTest {
     const auto found = testing::AnswerRules::Get().router().Find(method, target.substr(0, target.find('?')));
     EXPECT_TRUE(found && found->route != nullptr) << method << " " << target;
     if (found && found->route != nullptr) missing_.erase(found->route->route->id);
-    testing::ApiAnswer answer = body.is_null() ? Send(method, target) : Send(method, target, body);
+    testing::ApiAnswer answer = body.is_null() ? Send(method, target) : SendJson(method, target, body);
     EXPECT_EQ(answer.status, status) << method << " " << target << ": " << answer.body;
     return answer;
   }

@@ -39,6 +39,12 @@ Json TextSchema(std::string_view description, uint64_t length_min) {
   return schema;
 }
 
+Json TextSchema(std::string_view description, uint64_t length_min, uint64_t length_max) {
+  Json schema = TextSchema(description, length_min);
+  schema.Set("maxLength", length_max);
+  return schema;
+}
+
 Json BoolSchema(std::string_view description) { return Typed("boolean", description); }
 
 Json CountSchema(std::string_view description, uint64_t least) {

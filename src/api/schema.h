@@ -21,6 +21,7 @@ Json ObjectSchema(std::vector<Member> members, std::string_view description = {}
 // For answers, to which members may be added.
 Json OpenObjectSchema(std::vector<Member> members, std::string_view description = {});
 Json TextSchema(std::string_view description, uint64_t length_min = 0);
+Json TextSchema(std::string_view description, uint64_t length_min, uint64_t length_max);
 Json BoolSchema(std::string_view description);
 Json CountSchema(std::string_view description, uint64_t least = 0);
 Json CountSchema(std::string_view description, uint64_t least, uint64_t most);

@@ -24,7 +24,9 @@ Json CountsJson(std::initializer_list<std::pair<std::string_view, uint64_t>> cou
 
 }  // namespace
 
-Json ShortNumber(float value) { return std::round(static_cast<double>(value) * 1e6) / 1e6; }
+double RoundedScore(float value) { return std::round(static_cast<double>(value) * 1e6) / 1e6; }
+
+Json ShortNumber(float value) { return RoundedScore(value); }
 
 Json EmbeddingsJson(Service& service) {
   const EmbedStats stats = service.embeddings().stats();

@@ -14,6 +14,7 @@ Json SearchJson(const SearchAnswer& answer);
 Json OptimizedJson(const OptimizedContext& optimized);
 
 // A figure of single precision as people would write it: 0.85, not 0.8500000238.
+double RoundedScore(float value);
 Json ShortNumber(float value);
 
 }  // namespace weir::api

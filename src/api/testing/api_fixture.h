@@ -199,14 +199,14 @@ class ApiTest : public ::testing::Test {
   ApiAnswer Send(std::string method, std::string target, std::string body = {}, HttpHeaders headers = {}) {
     return Send(Request(std::move(method), std::move(target), std::move(body), std::move(headers)));
   }
-  ApiAnswer Send(std::string method, std::string target, const Json& body, HttpHeaders headers = {}) {
+  ApiAnswer SendJson(std::string method, std::string target, const Json& body, HttpHeaders headers = {}) {
     return Send(std::move(method), std::move(target), body.Dump(), std::move(headers));
   }
   ApiAnswer Get(std::string target, HttpHeaders headers = {}) {
     return Send("GET", std::move(target), std::string(), std::move(headers));
   }
   ApiAnswer Post(std::string target, const Json& body, HttpHeaders headers = {}) {
-    return Send("POST", std::move(target), body, std::move(headers));
+    return SendJson("POST", std::move(target), body, std::move(headers));
   }
   ApiAnswer Register(const std::string& agent, const std::string& text, HttpHeaders headers = {}) {
     return Post("/v1/contexts", Json::Object{{"agent", agent}, {"text", text}}, std::move(headers));
