@@ -4,7 +4,7 @@
 usage: conformance.py --fixture PROGRAM --cache FOLDER --revision 2026-07-28 [--keep FOLDER]
 
 Every check of every scenario must pass, save those of extensions that the server does not offer. Exit 77 (skipped) where the
-suite is not installed (scripts/make-mcp-clients).
+suite is not installed (scripts/make-npm-clients).
 """
 import argparse
 import collections
@@ -87,7 +87,7 @@ def main():
     arguments = parser.parse_args()
     clients = arguments.cache / "mcp-clients"
     if not (clients / ".stamp").exists():
-        skip(f"the conformance suite is not installed in {clients} (scripts/make-mcp-clients)")
+        skip(f"the conformance suite is not installed in {clients} (scripts/make-npm-clients)")
     server = subprocess.Popen([arguments.fixture, "--http"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         url = server.stdout.readline().strip()
