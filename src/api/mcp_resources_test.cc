@@ -83,11 +83,11 @@ TEST_P(McpResourcesTest, SubscribersHearOfChangesWhoeverMakesThem) {
   client.Subscribe("weir://contexts/a");
   team.Subscribe("weir://contexts/a");
   const auto told = [&] { return At(client.Notification("notifications/resources/updated"), "/params/uri"); };
-  EXPECT_EQ(Send("PUT", "/v1/contexts/a", Of(R"({"text":"two"})")).status, 200);
+  EXPECT_EQ(SendJson("PUT", "/v1/contexts/a", Of(R"({"text":"two"})")).status, 200);
   EXPECT_EQ(told(), "weir://contexts/a");
   client.Call("register_context", Of(R"({"agent":"a","mode":"append","text":" three"})"));
   EXPECT_EQ(told(), "weir://contexts/a");
-  EXPECT_EQ(Send("PATCH", "/v1/contexts/a", Of(R"({"pinned":true})")).status, 200);
+  EXPECT_EQ(SendJson("PATCH", "/v1/contexts/a", Of(R"({"pinned":true})")).status, 200);
   EXPECT_EQ(told(), "weir://contexts/a");
   client.Call("register_context", Of(R"({"agent":"other","text":"x"})"));
   client.Call("clear_agent", Of(R"({"agent":"a"})"));
