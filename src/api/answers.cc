@@ -172,8 +172,9 @@ Json AnswerPools(Service& service, std::string_view workspace, bool is_admin) {
   return Json::Object{{"pools", std::move(pools)}};
 }
 
-Json ContextJson(const ContextView& view) {
-  const ContextTerms terms = view.Terms();
+Json ContextJson(const HeldContext& held) {
+  const ContextView& view = *held;
+  const ContextTerms terms = held.Terms();
   Json json = TermsJson(terms);
   json.Set("fingerprint", terms.space.tokenizer_fingerprint);
   json.Set("block_size", uint64_t{terms.block_size});

@@ -31,7 +31,7 @@ Result<Json> AnswerContexts(const Question& question);
 Json AnswerPools(Service& service, std::string_view workspace, bool is_admin);
 
 // Terms, sizes and segments; no text.
-Json ContextJson(const ContextView& view);
+Json ContextJson(const HeldContext& held);
 
 AppendInput AppendInputOf(const Json& body);
 Result<IndexRequest> IndexRequestOf(const Service& service, const Json& body);

@@ -21,7 +21,7 @@ Result<McpResourceContents> ReadContext(Service& service, McpCall& call) {
   WEIR_ASSIGN(const HeldContext held, workspace->registry().Get(TextOf(call.arguments(), "agent")));
   McpResourceContents contents;
   contents.contents.push_back(McpTextContents(call.name(), kText, held->text()));
-  contents.contents.push_back(McpTextContents(call.name() + "#terms", kJson, ContextJson(*held).Dump()));
+  contents.contents.push_back(McpTextContents(call.name() + "#terms", kJson, ContextJson(held).Dump()));
   return contents;
 }
 

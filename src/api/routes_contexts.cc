@@ -124,7 +124,7 @@ Result<RouteAnswer> PatchContext(RouteCall& call) {
   }
   WEIR_TRY(registry.SetPinned(agent, pinned->as_bool(), condition.version));
   WEIR_ASSIGN(const HeldContext held, registry.Get(agent));
-  const ContextTerms terms = held->Terms();
+  const ContextTerms terms = held.Terms();
   RouteAnswer answer;
   answer.json = TermsJson(terms);
   answer.headers.push_back({"ETag", TagOf(terms.revision, terms.created_ms)});
@@ -141,7 +141,7 @@ Result<RouteAnswer> DeleteContext(RouteCall& call) {
 
 Result<RouteAnswer> GetContext(RouteCall& call) {
   WEIR_ASSIGN(const HeldContext held, call.workspace.registry().Get(call.Path("agent")));
-  const ContextTerms terms = held->Terms();
+  const ContextTerms terms = held.Terms();
   RouteAnswer answer;
   const std::string tag = TagOf(terms.revision, terms.created_ms);
   answer.headers.push_back({"ETag", tag});
@@ -149,7 +149,7 @@ Result<RouteAnswer> GetContext(RouteCall& call) {
     answer.status = 304;
     return answer;
   }
-  Json json = ContextJson(*held);
+  Json json = ContextJson(held);
   if (BoolOf(call.query, "text", true)) json.Set("text", held->text());
   if (BoolOf(call.query, "ids", false)) {
     Json::Array ids;

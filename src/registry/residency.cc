@@ -303,7 +303,7 @@ Result<std::pair<AgentPtr, Pin>> Core::HoldNow(std::string_view agent) {
 Result<HeldContext> Core::Get(std::string_view agent) {
   WEIR_ASSIGN(auto held, HoldNow(agent));
   const ContextView view = held.second.resource<Body>().view();
-  return HeldContext(std::move(held.second), view);
+  return HeldContext(std::move(held.second), view, held.first->pinned.load(std::memory_order_relaxed));
 }
 
 Result<bool> Core::Prefetch(std::string_view agent) {

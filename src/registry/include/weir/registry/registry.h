@@ -75,7 +75,7 @@ struct RegistryOptions {
   // model the next two are its own, and filled in.
   EmbedCache* embeddings = nullptr;
   std::string embedding_model{};
-  std::string embedding_owner{};  // whose vectors, as in EmbedCall
+  std::string embedding_owner{};   // whose vectors, as in EmbedCall
   uint32_t vector_dimensions = 0;  // 0: no semantic matching
   // Of what made the vectors (LongTextFingerprint). Those of another origin do not count. Empty: callers supply them.
   std::string vector_fingerprint{};
@@ -94,13 +94,20 @@ struct RegistryOptions {
 // A context held in memory as long as this lives. Move-only.
 class HeldContext {
  public:
-  HeldContext(Pin pin, ContextView view) : pin_(std::move(pin)), view_(view) {}
+  HeldContext(Pin pin, ContextView view, bool pinned) : pin_(std::move(pin)), view_(view), pinned_(pinned) {}
   const ContextView& operator*() const { return view_; }
   const ContextView* operator->() const { return &view_; }
+  // As they were when it was asked for. The view's own say whether it was pinned when that revision was made.
+  ContextTerms Terms() const {
+    ContextTerms terms = view_.Terms();
+    terms.pinned = pinned_;
+    return terms;
+  }
 
  private:
   Pin pin_;
   ContextView view_;
+  bool pinned_;
 };
 
 // A line of List().
