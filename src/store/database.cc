@@ -195,6 +195,8 @@ struct Database::Handle {
   Error Failed(std::string_view action, const rocksdb::Status& status) const {
     *failed = true;
     Error error = ErrorOf(folder, action, status);
+    error.code =
+        status.IsNoSpace() ? ErrorCode::kUnavailable : error.code;  // no budget of ours: the caller sent nothing wrong
     if (status.severity() >= rocksdb::Status::kFatalError) error.hint = "open the store again when the disk is in order";
     return error;
   }

@@ -75,7 +75,7 @@ TEST_F(StoreDisk, AFullDiskRefusesAndRecovers) {
         model[{kTable, {i, 0}}] = bytes;
       } else {
         ++refusals;
-        EXPECT_EQ(status.error().code, ErrorCode::kExhausted) << status.error().ToString();
+        EXPECT_EQ(status.error().code, ErrorCode::kUnavailable) << status.error().ToString();
       }
     }
     EXPECT_EQ(refusals, 5);

@@ -110,9 +110,9 @@ class Store {
   // Whole or not at all; durable on success. On an error nothing of the batch is visible; after a failure of the disk it
   // may still be there, whole, when the store is next opened. An empty batch succeeds.
   //   invalid_argument  a record larger than kStoreRecordBytesMax, or a store opened read_only
-  //   exhausted         bytes_max would be exceeded, or the disk is full: the store goes on when there is room
-  //                     again, or fails as unavailable with the hint to open it again
-  //   unavailable       the disk failed; the hint says whether the store must be opened again
+  //   exhausted         bytes_max would be exceeded
+  //   unavailable       the disk is full or failed: the store goes on when there is room again; where it cannot, the
+  //                     hint says that it must be opened again
   //   corrupt           damage was met; the store must be opened again, which repairs it
   // Memory that is refused to this code is exhausted; refused inside RocksDB it ends the process, as a kill would.
   virtual Status Apply(const StoreBatch& batch) = 0;
