@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -51,6 +52,7 @@ class DaemonSignals {
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals_, signal);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of that write
   }
 
   // The next one; 0 when `timeout_us` has passed without (0: no limit).
@@ -299,6 +301,7 @@ void Announce(Session& session, const Daemon& daemon) {
 
 Result<ExitCode> Run(Session& session) {
   const DaemonSignals signals;
+  ::umask(0077);  // what it keeps holds prompts: nobody else's business
   RaiseDescriptorLimit();
   SetLogLevel(LevelOf(session.settings().Text("log_level")));
   SetLogFormat(session.settings().Text("log_format") == "json" ? LogFormat::kJson : LogFormat::kText);

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <ctime>
@@ -57,6 +58,7 @@ Json TokenJson(const AccessToken& token) {
 
 Status Save(Session& session, const std::filesystem::path& file, const std::vector<AccessToken>& tokens) {
   std::error_code ignored;
+  ::umask(0077);  // a folder that is made for it will hold prompts as well
   if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path(), ignored);
   const Status written = WriteAccessTokens(file, tokens);
   if (!written) return session.As(ExitCode::kCannotCreate, written.error());
