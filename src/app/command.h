@@ -50,6 +50,7 @@ Command SearchCommand();
 Command ServeCommand();
 Command McpCommand();
 Command TokenCommand();
+Command HealthCommand();
 Command PoolsCommand();
 Command PressureCommand();
 Command TopCommand();

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 
 #include "command.h"
 #include "session.h"
+#include "weir/base/bytes.h"
 
 namespace weir {
 namespace {
@@ -55,16 +57,41 @@ void ShowText(Session& session, bool origin) {
   }
 }
 
+std::string RangeOf(const SettingDoc& doc) {
+  if (doc.kind == SettingKind::kCount) return fmt::format("{} to {}", doc.least, doc.most);
+  if (doc.kind == SettingKind::kBytes) return fmt::format("{} to {}", FormatByteSize(doc.least), FormatByteSize(doc.most));
+  if (doc.kind == SettingKind::kChoice) return fmt::format("{}", fmt::join(doc.choices, ", "));
+  return {};
+}
+
+// A file to edit: every setting with its meaning, all commented out, whatever is in force here.
+std::string ExampleFile() {
+  std::string text =
+      "# Settings of weir, as TOML. What is commented out stands at its default.\n"
+      "# A flag wins over the environment, the environment over this file. An unknown key is an error.\n";
+  for (const SettingDoc& doc : SettingDocs()) {
+    text += fmt::format("\n# {}.\n", doc.description);
+    const std::string range = RangeOf(doc);
+    text += fmt::format("# {}{}{}, {}\n", range, range.empty() ? "" : "; ", doc.environment, FlagOf(doc.key));
+    const bool is_count = doc.kind == SettingKind::kCount;
+    text += fmt::format("#{} = {}\n", doc.key, is_count ? std::string(doc.default_value) : JsonQuote(doc.default_value));
+  }
+  return text;
+}
+
 CommandBody Declare(Flags& flags) {
   auto options = std::make_shared<Options>();
-  flags.Argument("ACTION", options->action, "show: the settings in force; path: where the file is looked for", false,
-                 ValueKind::kText, {"show", "path"});
+  flags.Argument("ACTION", options->action,
+                 "show: the settings in force; path: where the file is looked for; example: a commented file", false,
+                 ValueKind::kText, {"show", "path", "example"});
   flags.Switch("--origin", options->origin, "Also say where each value came from");
   for (const SettingDoc& doc : SettingDocs()) {
     if (doc.key != "color") flags.Setting(doc.key);
   }
   return [options](Session& session) -> Result<ExitCode> {
-    if (options->action == "path" && !session.json()) {
+    if (options->action == "example" && !session.json()) {
+      session.out().Write(ExampleFile());
+    } else if (options->action == "path" && !session.json()) {
       session.out().Line(session.config_file().string());
     } else if (session.json()) {
       ShowJson(session);
@@ -85,7 +112,7 @@ Command ConfigCommand() {
               "unknown key or a bad value is an error: the command stops with exit code 78.",
           .examples = {{"weir config show --origin", "each value and its source"},
                        {"weir config path", "the file that would be read"},
-                       {"weir config show > ~/.config/weir/config.toml", "a file to start from"}},
+                       {"weir config example > ~/.config/weir/config.toml", "a file to start from: each setting explained"}},
           .declare = Declare};
 }
 

@@ -12,6 +12,7 @@ struct FileDoc {
 
 constexpr FileDoc kFiles[] = {
     {"~/.config/weir/config.toml", "settings (or $XDG_CONFIG_HOME/weir/config.toml, $WEIR_CONFIG, --config FILE)"},
+    {"/etc/weir/config.toml", "settings of the installed service, which sets WEIR_CONFIG"},
     {"~/.cache/weir/tokenizers/NAME/tokenizer.json",
      "tokenizers that set-up fetched (or $WEIR_CACHE_DIR, $XDG_CACHE_HOME/weir)"},
     {"~/.cache/weir/flat/", "parsed copies of tokenizers, validated by checksum; safe to delete"},
