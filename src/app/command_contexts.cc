@@ -139,7 +139,8 @@ Command ContextsCommand() {
           "is not registered would reuse, and from whom. Exact prefixes, "
           "moved spans, near blocks and similarity stand apart and are never added up; what was not measured is '-', null "
           "in JSON. One process changes a folder at a time; list, show, match, shared, similar and stats look at it beside "
-          "that one. Of an agent with several recorded calls the last counts. docs/contexts.md is a guide.",
+          "that one, and where it is a daemon ('weir serve'), add, append, remove and clear go through it. Of an agent with "
+          "several recorded calls the last counts. docs/contexts.md is a guide.",
       .examples = {{"weir contexts add prompts/ --data registry --tokenizer qwen3", "one agent a file; makes the folder"},
                    {"weir contexts list --data registry", "who is there"},
                    {"weir contexts match new.txt --data registry", "what would this prompt reuse?"},

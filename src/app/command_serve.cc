@@ -17,6 +17,7 @@
 #include "weir/api/mcp_tools.h"
 #include "weir/base/log.h"
 #include "weir/http/server.h"
+#include "weir/inspect/inspect_server.h"
 #include "weir/mcp/http_endpoint.h"
 #include "weir/mcp/server.h"
 #include "weir/service/service.h"
@@ -117,6 +118,7 @@ class Daemon {
     const Status opened = service_->Open();
     if (!opened) return session_.As(ExitCode::kCannotCreate, opened.error());
     news_ = std::make_unique<McpNews>(*mcp_, *service_);
+    StartInspect();
     Log(LogLevel::kInfo, "ready");
     TellSupervisor(session_.environment(), "READY=1");
     return {};
@@ -153,10 +155,21 @@ class Daemon {
  private:
   // In the order of their dependence. REQUIRES: the server has stopped.
   void End() {
+    inspect_.reset();
     news_.reset();
     mcp_endpoint_.reset();
     mcp_.reset();
     if (service_ != nullptr) service_->Close();
+  }
+
+  // For 'weir pools', 'pressure' and 'top' of the same user; a daemon without them is a daemon still.
+  void StartInspect() {
+    InspectServerOptions options;
+    options.process = "weir serve";
+    Result<std::unique_ptr<InspectServer>> inspect = InspectServer::Start(service_->broker(), std::move(options));
+    if (inspect) inspect_ = *std::move(inspect);
+    if (inspect_ != nullptr) return;
+    Log(LogLevel::kWarning, fmt::format("'weir pools' will not see this process: {}", inspect.error().ToString()));
   }
 
   Result<std::vector<AccessToken>> Tokens() {
@@ -285,6 +298,7 @@ class Daemon {
   std::unique_ptr<McpServer> mcp_;
   std::unique_ptr<McpHttpEndpoint> mcp_endpoint_;
   std::unique_ptr<McpNews> news_;
+  std::unique_ptr<InspectServer> inspect_;
   std::atomic<bool> server_ready_{false};
   std::unique_ptr<HttpServer> server_;
   bool has_tls_ = false;

@@ -8,9 +8,11 @@
 #include <utility>
 
 #include "contexts_options.h"
+#include "contexts_place.h"
 #include "prompt_input.h"
 #include "suggest.h"
 #include "weir/base/file.h"
+#include "weir/codec/utf8.h"
 #include "weir/report/registry_view.h"
 
 namespace weir {
@@ -52,14 +54,14 @@ ContextInput InputOf(const ContextsOptions& options, const PromptCall& call, std
 
 // Each on its own. What concerns the store or memory ends it, since the next would fail the same way.
 Additions AddAll(const ContextsOptions& options, Session& session, const PromptInput& input, std::optional<Duration> ttl,
-                 Registry& registry) {
+                 ContextsPlace& place) {
   Additions additions;
   const auto progress = session.StartProgress("registering");
   const std::vector<size_t> last = input.prompts.LastCalls();
   for (size_t i = 0; i < last.size(); ++i) {
     const PromptCall& call = input.prompts.calls[last[i]];
     const ContextInput one = InputOf(options, call, ttl);
-    Result<Registered> done = options.replace ? registry.Put(one) : registry.Register(one);
+    Result<Registered> done = place.Add(one, options.replace);
     progress->Update(fmt::format("{} of {}", i + 1, last.size()));
     if (done) {
       additions.registered.push_back(*std::move(done));
@@ -125,12 +127,41 @@ Result<std::string> ChosenDataFolder(Session& session) {
   return session.As(ExitCode::kUsage, InvalidArgument("no data folder given", "--data DIR, or WEIR_DATA=DIR"));
 }
 
-Error UnknownAgent(Session& session, const Registry& registry, const std::string& name) {
-  std::vector<std::string> names;
-  for (const ContextSummary& line : registry.List()) names.push_back(line.terms.agent);
+namespace {
+
+Error UnknownAmong(Session& session, const std::vector<std::string>& names, const std::string& name) {
   std::string hint = SuggestionHint(name, names);
   if (hint.empty()) hint = names.empty() ? "the registry is empty" : "'weir contexts list' names them";
   return session.As(ExitCode::kUsage, NotFound(fmt::format("no agent '{}'", name), std::move(hint)));
+}
+
+// A mistyped name, or one that is not there.
+Status CheckAgent(Session& session, ContextsPlace& place, const std::string& agent) {
+  WEIR_ASSIGN(const bool is_there, place.Contains(agent));
+  if (is_there) return {};
+  WEIR_ASSIGN(const std::vector<std::string> names, place.Agents());
+  return UnknownAmong(session, names, agent);
+}
+
+// The daemon that has the folder; null: none, the folder is this process's to open.
+Result<std::unique_ptr<ContextsPlace>> DaemonsPlace(const ContextsOptions& options, Session& session,
+                                                    const std::string& folder) {
+  WEIR_ASSIGN(std::unique_ptr<DaemonClient> client, DaemonClient::OfFolder(session, folder));
+  if (client == nullptr) return std::unique_ptr<ContextsPlace>();
+  if (options.without_vectors) {
+    return session.As(ExitCode::kUsage,
+                      InvalidArgument("--without-vectors: a daemon has the folder, and embeds what its model can",
+                                      "leave it out, or stop the daemon"));
+  }
+  return PlaceAtDaemon(session, std::move(client));
+}
+
+}  // namespace
+
+Error UnknownAgent(Session& session, const Registry& registry, const std::string& name) {
+  std::vector<std::string> names;
+  for (const ContextSummary& line : registry.List()) names.push_back(line.terms.agent);
+  return UnknownAmong(session, names, name);
 }
 
 Result<ExitCode> AddContexts(const ContextsOptions& options, Session& session) {
@@ -147,9 +178,11 @@ Result<ExitCode> AddContexts(const ContextsOptions& options, Session& session) {
   open.folder = folder;
   LoadedTokenizer tokenizer;
   size_t block_size = session.settings().Count("block_size");
+  std::optional<size_t> folder_block_size;
   if (is_there) {
     WEIR_ASSIGN(tokenizer, LoadFolderTokenizer(session, folder));
     WEIR_ASSIGN(const DataFolderSettings settings, ReadDataFolderSettings(folder));
+    folder_block_size = settings.block_size;
     if (!IsGiven(session.settings().Get("block_size"))) block_size = settings.block_size;
   } else {
     WEIR_ASSIGN(tokenizer, LoadChosenTokenizer(session));
@@ -159,14 +192,19 @@ Result<ExitCode> AddContexts(const ContextsOptions& options, Session& session) {
   const PromptFlags files{options.items, options.lossy, {}, {}};
   WEIR_ASSIGN(const PromptInput input, ReadPromptFiles(session, files, std::move(tokenizer), block_size));
 
-  ContextsEmbedding embedding;
-  if (!options.without_vectors) {
-    WEIR_ASSIGN(embedding, OpenContextsEmbedding(session, folder, KeepVectors::kYes));
-    embedding.Serve(open.registry);
+  ContextsEmbedding embedding;  // outlives the place
+  WEIR_ASSIGN(std::unique_ptr<ContextsPlace> place, DaemonsPlace(options, session, folder));
+  if (place == nullptr) {
+    if (!options.without_vectors) {
+      WEIR_ASSIGN(embedding, OpenContextsEmbedding(session, folder, KeepVectors::kYes));
+      embedding.Serve(open.registry);
+    }
+    WEIR_ASSIGN(place, PlaceInFolder(session, std::move(open)));
+  } else if (folder_block_size && block_size != *folder_block_size) {
+    return InvalidArgument(fmt::format("{} has blocks of {} tokens, not {}", folder, *folder_block_size, block_size),
+                           "leave --block-size out, or use another folder");
   }
-  Result<DataFolder> data = OpenForChanges(std::move(open));
-  if (!data) return Refused(session, std::move(data).error());
-  Additions additions = AddAll(options, session, input, ttl, *data->registry);
+  Additions additions = AddAll(options, session, input, ttl, *place);
   if (additions.registered.empty()) return std::move(additions.refused.front().second);
   ReportAdditions(session, folder, input, additions);
   return additions.refused.empty() ? input.exit_code() : ExitCode::kPartial;
@@ -182,20 +220,25 @@ Result<ExitCode> AppendToContext(const ContextsOptions& options, Session& sessio
   for (const SegmentKind kind : kKinds) {
     if (SegmentKindName(kind) == options.kind) input.kind = kind;
   }
-  DataFolderOptions open;
-  open.folder = folder;
-  open.create = false;
-  open.registry.tokenizers.push_back({tokenizer.choice.name, tokenizer.tokenizer});
-  ContextsEmbedding embedding;
-  if (!options.without_vectors) {
-    WEIR_ASSIGN(embedding, OpenContextsEmbedding(session, folder, KeepVectors::kYes));
-    embedding.Serve(open.registry);
+  ContextsEmbedding embedding;  // outlives the place
+  WEIR_ASSIGN(std::unique_ptr<ContextsPlace> place, DaemonsPlace(options, session, folder));
+  if (place == nullptr) {
+    DataFolderOptions open;
+    open.folder = folder;
+    open.create = false;
+    open.registry.tokenizers.push_back({tokenizer.choice.name, tokenizer.tokenizer});
+    if (!options.without_vectors) {
+      WEIR_ASSIGN(embedding, OpenContextsEmbedding(session, folder, KeepVectors::kYes));
+      embedding.Serve(open.registry);
+    }
+    WEIR_ASSIGN(place, PlaceInFolder(session, std::move(open)));
   }
-  Result<DataFolder> data = OpenForChanges(std::move(open));
-  if (!data) return Refused(session, std::move(data).error());
   const std::string& agent = options.items[0];
-  if (!data->registry->Contains(agent)) return UnknownAgent(session, *data->registry, agent);
-  WEIR_ASSIGN(const Registered done, data->registry->Append(agent, input));
+  WEIR_TRY(CheckAgent(session, *place, agent));
+  if (const auto fault = FindInvalidUtf8(input.text)) {
+    return InvalidArgument(fmt::format("what is appended is not UTF-8 at byte {}", *fault), "convert it to UTF-8");
+  }
+  WEIR_ASSIGN(const Registered done, place->Append(agent, input));
   if (session.json()) {
     session.WriteJson(RegisteredJson(done));
   } else {
@@ -206,23 +249,19 @@ Result<ExitCode> AppendToContext(const ContextsOptions& options, Session& sessio
 
 Result<ExitCode> RemoveContexts(const ContextsOptions& options, Session& session) {
   WEIR_ASSIGN(const std::string folder, ChosenDataFolder(session));
-  DataFolderOptions open;
-  open.folder = folder;
-  open.create = false;
-  Result<DataFolder> data = OpenForChanges(std::move(open));
-  if (!data) return Refused(session, std::move(data).error());
+  WEIR_ASSIGN(const std::unique_ptr<ContextsPlace> place, ChosenPlace(session, folder));
   // All names are looked up first: a mistyped one removes nothing.
   for (const std::string& agent : options.items) {
-    if (!data->registry->Contains(agent)) return UnknownAgent(session, *data->registry, agent);
+    WEIR_TRY(CheckAgent(session, *place, agent));
   }
   Json removed = Json::MakeArray();
   for (const std::string& agent : options.items) {
-    const Status done = data->registry->Remove(agent);
+    const Status done = place->Remove(agent);
     if (!done && done.error().code != ErrorCode::kNotFound) return done.error();  // named twice: it is gone already
     if (done) removed.Append(agent);
   }
   const uint64_t count = removed.as_array().size();
-  const uint64_t left = data->registry->stats().contexts;
+  WEIR_ASSIGN(const uint64_t left, place->Count());
   if (session.json()) {
     session.WriteJson(Json::Object{{"removed", std::move(removed)}, {"left", left}});
   } else {
@@ -237,14 +276,9 @@ Result<ExitCode> ClearContexts(const ContextsOptions& options, Session& session)
     return session.As(ExitCode::kUsage, InvalidArgument("'clear' removes contexts for good: say which",
                                                         "--group NAME, or --all for every one"));
   }
-  DataFolderOptions open;
-  open.folder = folder;
-  open.create = false;
-  Result<DataFolder> data = OpenForChanges(std::move(open));
-  if (!data) return Refused(session, std::move(data).error());
-  WEIR_ASSIGN(const uint64_t count,
-              data->registry->Clear(options.all ? std::nullopt : std::optional<std::string>(options.group)));
-  const uint64_t left = data->registry->stats().contexts;
+  WEIR_ASSIGN(const std::unique_ptr<ContextsPlace> place, ChosenPlace(session, folder));
+  WEIR_ASSIGN(const uint64_t count, place->Clear(options.all ? std::nullopt : std::optional<std::string>(options.group)));
+  WEIR_ASSIGN(const uint64_t left, place->Count());
   if (session.json()) {
     session.WriteJson(Json::Object{{"removed", count}, {"left", left}});
   } else {

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "weir/base/result.h"
 #include "weir/codec/json.h"
 #include "weir/registry/answers.h"
 #include "weir/report/text.h"
@@ -14,6 +15,9 @@ namespace weir {
 // {"agent","revision","tokens","blocks","tokens_encoded","shared_blocks","shared_with","system":{"has_system","identical",
 // "members","same","divergence":{"token","block","byte","lost_tokens"} or null},"has_vector","vector_note"}
 Json RegisteredJson(const Registered& registered);
+// The same back, but for created_ms, which is not in it. corrupt names the member that is missing or of another kind;
+// members that are not known are passed over.
+Result<Registered> ParseRegistered(const Json& json);
 
 // {"target","target_tokens","target_blocks","tokens_saved","results":[{"agent","revision","confidence","exact":{"tokens",
 // "blocks","last_key"},"tokens_saved","moved":{"tokens","spans":[...],"truncated"} or null,"near":{"blocks","pairs":[...]}
