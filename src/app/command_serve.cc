@@ -164,9 +164,7 @@ class Daemon {
 
   // For 'weir pools', 'pressure' and 'top' of the same user; a daemon without them is a daemon still.
   void StartInspect() {
-    InspectServerOptions options;
-    options.process = "weir serve";
-    Result<std::unique_ptr<InspectServer>> inspect = InspectServer::Start(service_->broker(), std::move(options));
+    auto inspect = InspectServer::Start(service_->broker(), {.process = "weir serve"});
     if (inspect) inspect_ = *std::move(inspect);
     if (inspect_ != nullptr) return;
     Log(LogLevel::kWarning, fmt::format("'weir pools' will not see this process: {}", inspect.error().ToString()));
