@@ -67,6 +67,9 @@ Result<Json> AnswerMatch(const Question& question, const FindSharedOptions& othe
     return SharedReportJson(report);
   }
   if (!agents.empty()) return InvalidArgument("agents goes with agent", "a prompt is matched against all contexts");
+  if (body.Find("text") == nullptr && body.Find("segments") == nullptr && body.Find("messages") == nullptr) {
+    return InvalidArgument("agent, or a prompt, says what is matched", "a prompt is one of text, segments and messages");
+  }
   MatchOptions options;
   WEIR_ASSIGN(const std::string prompt, PromptOf(question.service, body));
   options.tokenizer = TextOf(body, "tokenizer");

@@ -150,6 +150,7 @@ TEST_P(McpToolsTest, ErrorsSayWhatToDo) {
   EXPECT_NE(client.ErrorOf("get_shared_context", Of(R"({"agent":"nobody"})")), "");
   EXPECT_NE(client.ErrorOf("get_shared_context", Of(R"({"agent":"a","text":"b"})")).find("either agent, or a prompt"),
             std::string::npos);
+  EXPECT_NE(client.ErrorOf("get_shared_context", Of("{}")).find("agent, or a prompt"), std::string::npos);
   EXPECT_NE(client.ErrorOf("explain_prefix", Of(R"({"a":"a"})")).find("go together"), std::string::npos);
   EXPECT_NE(client.ErrorOf("suggest_layout", Of("{}")).find("takes two contexts"), std::string::npos);
   EXPECT_NE(client.ErrorOf("list_agents", Of(R"({"cursor":"!"})")).find("leave it out to begin"), std::string::npos);
