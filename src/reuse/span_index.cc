@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <numeric>
@@ -117,8 +118,16 @@ Status SpanIndex::Core::Add(DocumentId document, std::span<const TokenId> tokens
   return {};
 }
 
+// A text that repeats itself has few hashes with many places each. Once is enough for a hash; to look for the document in
+// a long list again and again, where it no longer is, would take the square of the text's length. Without memory to ask for,
+// what was done lately is remembered.
 void SpanIndex::Core::RemovePostings(DocumentId document, std::span<const TokenId> tokens) noexcept {
-  ForEachFingerprint(tokens, shape_, [&](Fingerprint print) { table_.RemoveDocument(print.hash, document); });
+  constexpr uint64_t kIsSet = uint64_t{1} << 32;
+  std::array<uint64_t, 4096> done{};
+  ForEachFingerprint(tokens, shape_, [&](Fingerprint print) {
+    uint64_t& last = done[print.hash % done.size()];
+    if (std::exchange(last, print.hash | kIsSet) != (print.hash | kIsSet)) table_.RemoveDocument(print.hash, document);
+  });
 }
 
 bool SpanIndex::Core::Remove(DocumentId document) {

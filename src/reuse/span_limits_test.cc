@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,24 @@ TEST(SpanLimits, SaysWhenRepetitiveTextExceedsTheLimits) {
 }
 
 // Under tight limits: what is listed is true and maximal, counts are lower bounds, and what is missing is said to be.
+TEST(SpanLimits, ForgetsRepetitiveTextsInLinearTime) {
+  std::vector<Tokens> texts;
+  for (TokenId i = 0; i < 64; ++i) {
+    texts.emplace_back(20000);
+    for (size_t at = 0; at < texts.back().size(); ++at) texts.back()[at] = static_cast<TokenId>(at % 3);
+    texts.back()[0] = 100 + i;
+  }
+  SpanIndex index;
+  for (size_t i = 0; i < texts.size(); ++i) ASSERT_TRUE(index.Add(static_cast<DocumentId>(i), texts[i]));
+  const auto begun = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < 4; ++i) EXPECT_TRUE(index.Remove(static_cast<DocumentId>(i * 20)));
+  // The square of the length would be some minutes.
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10));
+  EXPECT_EQ(index.documents(), 60u);
+  for (size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(index.Remove(static_cast<DocumentId>(i)), i % 20 != 0);
+  index.CheckInvariants();
+}
+
 TEST(SpanLimits, ATruncatedPairTellsOnlyTruths) {
   int truncated = 0;
   for (uint64_t seed = 1; seed <= 60; ++seed) {
