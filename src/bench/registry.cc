@@ -12,6 +12,7 @@ std::span<const Bench> AllBenches() {
             BenchBlocks},
       Bench{"embed", "vectors of new texts: MODELS IDS, each form of the model, one worker and two", BenchEmbed},
       Bench{"embed-hits", "what the embedding cache costs for texts that it knows", BenchEmbedHits},
+      Bench{"http", "a running daemon under load: URL, throughput and latency at a rate", BenchHttp},
       Bench{"near", "near blocks: look-ups in up to 1M blocks against a scan of all hashes, and beside a writer", BenchNear},
       Bench{"pool", "the pool under a skewed load: reads, overhead, giving memory back, single flight", BenchPool},
       Bench{"pool-hit-ratio", "hit ratios of the pool's policies on a cache trace, beside LRU, ARC and S3-FIFO",

@@ -62,6 +62,7 @@ Status BenchTokenize(const BenchOptions& options, const BenchSink& sink);
 Status BenchBlocks(const BenchOptions& options, const BenchSink& sink);
 Status BenchEmbed(const BenchOptions& options, const BenchSink& sink);
 Status BenchEmbedHits(const BenchOptions& options, const BenchSink& sink);
+Status BenchHttp(const BenchOptions& options, const BenchSink& sink);
 Status BenchNear(const BenchOptions& options, const BenchSink& sink);
 Status BenchPool(const BenchOptions& options, const BenchSink& sink);
 Status BenchPoolHitRatio(const BenchOptions& options, const BenchSink& sink);
