@@ -79,6 +79,8 @@ Result<Json> AnswerMatch(const Question& question, const FindSharedOptions& othe
   options.add_special_tokens = BoolOf(body, "add_special_tokens", false);
   if (body.Find("exclude") != nullptr) options.exclude = TextOf(body, "exclude");
   options.find = FindOptionsOf(body, otherwise);
+  // To embed a whole prompt takes a model's time: only for who asks.
+  options.find.semantic = BoolOf(body, "semantic", false);
   WEIR_ASSIGN(const SharedReport report, registry.Match(prompt, options));
   return SharedReportJson(report);
 }

@@ -149,12 +149,15 @@ ToolLine SharedTool() {
   std::vector<Member> input = PromptMembers();
   input.insert(input.begin(), {Member{"agent", AgentSchema("A registered agent, in place of a prompt.")},
                                Member{"agents", AgentsSchema("With agent: whom it is compared with; all without it.")}});
-  std::vector<Member> kinds = {{"moved", BoolSchema("Look for moved spans; true without it.")},
-                               {"near", BoolSchema("Look for near copies of blocks; true without it.")},
-                               {"semantic", BoolSchema("Look for what is alike in meaning; true without it.")},
-                               {"reload_cold", BoolSchema("Read contexts back that left memory.")},
-                               {"limit", CountSchema("Most results; 20 without it.", 1, 1000)},
-                               {"exclude", TextSchema("With a prompt: an agent that does not count, as yourself.")}};
+  std::vector<Member> kinds = {
+      {"moved", BoolSchema("Look for moved spans; true without it.")},
+      {"near", BoolSchema("Look for near copies of blocks; true without it.")},
+      {"semantic",
+       BoolSchema("Look for what is alike in meaning; without it: with agent yes, with a prompt, which would have "
+                  "to be embedded, no.")},
+      {"reload_cold", BoolSchema("Read contexts back that left memory.")},
+      {"limit", CountSchema("Most results; 20 without it.", 1, 1000)},
+      {"exclude", TextSchema("With a prompt: an agent that does not count, as yourself.")}};
   for (Member& member : kinds) input.push_back(std::move(member));
   return {
       .name = "get_shared_context",

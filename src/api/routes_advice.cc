@@ -54,7 +54,9 @@ Result<RouteAnswer> Layout(RouteCall& call) {
 std::vector<Member> KindMembers() {
   return {{"moved", BoolSchema("Look for moved spans; true without it.")},
           {"near", BoolSchema("Look for near blocks; true without it.")},
-          {"semantic", BoolSchema("Look for what is alike in meaning; true without it.")},
+          {"semantic",
+           BoolSchema("Look for what is alike in meaning; without it: with agent yes, with a prompt, which would have "
+                      "to be embedded, no.")},
           {"reload_cold", BoolSchema("Read contexts back that left memory.")},
           {"limit", CountSchema("Most results; 100 without it.", 1, 100'000)},
           {"exclude", TextSchema("An agent that does not count, as the one who asks.")}};

@@ -366,6 +366,7 @@ CommandBody Declare(Flags& flags) {
                                      "contexts_bytes",
                                      "index_bytes",
                                      "embeddings_bytes",
+                                     "context_vectors",
                                      "memory_budget",
                                      "block_size",
                                      "cache_tokens",

@@ -127,6 +127,9 @@ Result<ServiceOptions> ServiceOptionsOf(Session& session) {
   options.registry.contexts_bytes = settings.Bytes("contexts_bytes");
   options.registry.index_bytes = settings.Bytes("index_bytes");
   options.embeddings_bytes = settings.Bytes("embeddings_bytes");
+  const std::string& vectors = settings.Text("context_vectors");
+  using When = ServiceOptions::ContextVectors;
+  options.context_vectors = vectors == "later" ? When::kLater : vectors == "at_once" ? When::kAtOnce : When::kNone;
   options.broker.budget_bytes = settings.Bytes("memory_budget");
   options.cache_tokens = settings.Count("cache_tokens");
   for (const std::string& root : settings.List("index_roots")) options.index_roots.emplace_back(root);

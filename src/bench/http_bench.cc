@@ -168,7 +168,7 @@ Status Contexts(Loader& loader, const BenchSink& sink) {
     return PostOf("/v1/match", body + R"(,"moved":false,"near":false,"semantic":false,"limit":10})");
   };
   WEIR_TRY(Tell(sink, "match a prompt of 2,000 tokens exactly, 1,000 a second", loader.Run(exact, 1000), 1000));
-  return Tell(sink, "match a prompt of 2,000 tokens in every kind, 50 a second", loader.Run(match, 50), 50);
+  return Tell(sink, "match a prompt of 2,000 tokens, moved and near as well, 50 a second", loader.Run(match, 50), 50);
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ Result<Registered> Core::Append(std::string_view agent, const AppendInput& input
         AgentPtr seen;
         ContextVectors vectors;
         vectors.whole = input.vector;
-        if (Embeds()) {
+        if (EmbedsAtOnce()) {
           WEIR_ASSIGN(seen, Find(agent));
           Result<ContextInput> whole = grown(seen);
           // Replaced meanwhile: as below.
@@ -90,7 +90,7 @@ Result<Registered> Core::Append(std::string_view agent, const AppendInput& input
         }
         const std::lock_guard stripe(StripeOf(agent));
         WEIR_ASSIGN(const AgentPtr before, Find(agent));
-        if (Embeds() && before != seen) {
+        if (EmbedsAtOnce() && before != seen) {
           if (tries < kTriesMax) continue;
           vectors = {};
           vectors.note = "the context changed faster than it could be embedded";

@@ -109,6 +109,10 @@ class Core {
   // Changes (registration.cc).
   Result<Registered> Register(const ContextInput& input, Write write);
   Result<Registered> Append(std::string_view agent, const AppendInput& input);
+  // With embed_later: makes vectors for about `time`. Number made; what the model refuses is not asked again until it
+  // changes.
+  uint64_t EmbedSome(Duration time);
+  bool awaits_vectors() const { return awaits_vectors_.load(std::memory_order_acquire); }
   Result<EmbeddedContexts> EmbedMissing();
   Status SetPinned(std::string_view agent, bool pinned, const std::optional<ContextVersion>& only_if);
   Status Remove(std::string_view agent, const std::optional<ContextVersion>& only_if);
@@ -210,6 +214,8 @@ class Core {
   void DescribeSharing(const AgentState& state, const Body& body, Registered& answer) const;
   // Meaning; nobody's turn is held. `known`: a record some of whose segments have the vectors that they need.
   bool Embeds() const { return options_.embeddings != nullptr; }
+  // Before a change takes its turn; else upkeep does it.
+  bool EmbedsAtOnce() const { return Embeds() && !options_.embed_later; }
   ContextVectors VectorsOf(std::string_view text, std::vector<Segment> segments, const ContextView* known = nullptr) const;
   ContextVectors VectorsFor(const ContextInput& input, const AgentPtr& before);
   bool Counts(std::span<const float> vector, std::string_view fingerprint) const {
@@ -284,6 +290,7 @@ class Core {
 
   const RegistryOptions options_;
   Counters counters_;
+  std::atomic<bool> awaits_vectors_{true};  // some context may want one from upkeep
   std::atomic<uint64_t> changes_{0};
   std::atomic<uint64_t> keys_{0};  // given to the pool
   std::atomic<uint64_t> index_bytes_max_;

@@ -39,9 +39,10 @@ struct AgentState {
   uint32_t blocks = 0;
   uint64_t text_bytes = 0;
   uint64_t record_bytes = 0;
-  Duration ttl{0};            // as it was asked for; zero: never expires
-  bool has_vector = false;    // one that counts
-  bool stale_vector = false;  // one of another model
+  Duration ttl{0};                          // as it was asked for; zero: never expires
+  bool has_vector = false;                  // one that counts
+  std::atomic<bool> vector_refused{false};  // the model gave none: upkeep leaves it alone
+  bool stale_vector = false;                // one of another model
   bool has_system = false;
   Sha256Digest system_digest{};
 

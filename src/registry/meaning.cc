@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <new>
 #include <utility>
 
@@ -106,6 +107,7 @@ Result<bool> Core::EmbedAgain(const AgentPtr& seen, EmbeddedContexts& done) {
   }
   const ContextVectors vectors = VectorsFor(input, nullptr);
   if (vectors.whole.empty()) {
+    seen->vector_refused.store(true, std::memory_order_relaxed);
     ++done.failed;
     counters_.embed_failures.fetch_add(1, std::memory_order_relaxed);
     if (done.note.empty()) done.note = fmt::format("agent '{}': {}", seen->terms.agent, vectors.note);
@@ -128,6 +130,22 @@ Result<EmbeddedContexts> Core::EmbedMissing() {
     if (!state->has_vector && !IsExpired(*state, NowMs())) WEIR_TRY(EmbedAgain(state, done));
   }
   return done;
+}
+
+uint64_t Core::EmbedSome(Duration time) {
+  if (!Embeds() || !awaits_vectors_.exchange(false, std::memory_order_acq_rel)) return 0;
+  const auto end = std::chrono::steady_clock::now() + time;
+  EmbeddedContexts done;
+  for (const AgentPtr& state : directory_.Snapshot()) {
+    if (state->has_vector || state->vector_refused.load(std::memory_order_relaxed) || IsExpired(*state, NowMs())) continue;
+    // What fails here is the store or memory, which may pass.
+    const bool is_over = std::chrono::steady_clock::now() >= end;
+    if (is_over || !EmbedAgain(state, done)) {
+      awaits_vectors_.store(true, std::memory_order_release);
+      if (is_over) break;
+    }
+  }
+  return done.embedded;
 }
 
 Result<SimilarReport> Core::FindSimilarMeaning(std::string_view text, const SimilarOptions& options) {

@@ -175,7 +175,7 @@ Result<Registered> Core::Register(const ContextInput& input, Write write) {
       WEIR_TRY(CheckInput(input));
       ContextVectors vectors;
       vectors.whole = input.vector;
-      if (Embeds()) {
+      if (EmbedsAtOnce()) {
         // What will be refused anyway needs no vectors.
         const Result<AgentPtr> before = Find(input.agent);
         const bool is_wanted = write == Write::kPut || before.has_value() == (write == Write::kReplace);
@@ -217,7 +217,7 @@ Result<Registered> Core::Change(const ContextInput& input, const ContextVectors&
   terms.role = input.role;
   terms.space = std::move(space);
   terms.block_size = options_.block_size;
-  terms.revision = before == nullptr ? 1 : before->terms.revision + 1;
+  terms.revision = before == nullptr ? 1 : before->terms.revision + (age == Age::kNew ? 1 : 0);
   terms.updated_ms = age == Age::kNew ? NowMs() : before->terms.updated_ms;
   terms.created_ms = before == nullptr ? terms.updated_ms : before->terms.created_ms;
   state->ttl = input.ttl.value_or(options_.ttl);
@@ -243,6 +243,10 @@ Result<Registered> Core::Change(const ContextInput& input, const ContextVectors&
   answer.tokens_encoded = encoded.tokens_encoded;
   answer.has_vector = state->has_vector;
   answer.vector_note = vectors.note;
+  if (!answer.has_vector && Embeds() && options_.embed_later) {
+    answer.vector_note = "its vector is being made";
+    awaits_vectors_.store(true, std::memory_order_release);
+  }
   WEIR_TRY(attempt.TakeNumber(state));
   WEIR_TRY(attempt.Hold(std::move(body)));
   WEIR_TRY(attempt.EnterIndexes());

@@ -58,6 +58,9 @@ Registry::Tended Upkeep::Tend() {
   Registry::Tended tended;
   tended.expired = DropExpired();
   tended.prefetched = ReadAhead();
+  // A short turn: what expires and what will run soon comes up again in between.
+  constexpr Duration kEmbedTime = std::chrono::milliseconds(500);
+  if (core_.options().embed_later) tended.embedded = core_.EmbedSome(kEmbedTime);
   return tended;
 }
 
@@ -70,7 +73,9 @@ void Upkeep::Run(Duration period) {
       woken_ = false;
     }
     try {
-      Tend();
+      const bool made_some = Tend().embedded > 0;
+      const std::lock_guard lock(thread_mutex_);
+      woken_ = woken_ || (made_some && core_.awaits_vectors());
     } catch (const std::bad_alloc&) {
       // The next round tries again.
     }

@@ -174,7 +174,8 @@ Result<std::unique_ptr<Workspace>> Service::OpenWorkspace(const std::string& nam
   folder.registry.pool_suffix = PoolSuffix(name);
   folder.registry.feed = &context_feed_;
   folder.registry.feed_source = name;
-  if (has_embeddings()) {
+  if (has_embeddings() && options_.context_vectors != ServiceOptions::ContextVectors::kNone) {
+    folder.registry.embed_later = options_.context_vectors == ServiceOptions::ContextVectors::kLater;
     folder.registry.embeddings = embeddings_.get();
     folder.registry.embedding_model = options_.models.front().model.name;
     folder.registry.embedding_owner = OwnerOf(name);

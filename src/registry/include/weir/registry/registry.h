@@ -75,7 +75,10 @@ struct RegistryOptions {
   // model the next two are its own, and filled in.
   EmbedCache* embeddings = nullptr;
   std::string embedding_model{};
-  std::string embedding_owner{};   // whose vectors, as in EmbedCall
+  std::string embedding_owner{};  // whose vectors, as in EmbedCall
+  // Changes do not wait for the model: a context is without a vector until upkeep (Start, Tend) has made it one, which
+  // changes nothing else of it.
+  bool embed_later = false;
   uint32_t vector_dimensions = 0;  // 0: no semantic matching
   // Of what made the vectors (LongTextFingerprint). Those of another origin do not count. Empty: callers supply them.
   std::string vector_fingerprint{};
@@ -229,7 +232,7 @@ class Registry final : public EvictionOrder {
   Result<Registered> Put(const ContextInput& input);
   // The context grows at its end by one segment.
   Result<Registered> Append(std::string_view agent, const AppendInput& input);
-  // Contexts without a vector that counts get one, as a revision of its own that is no younger than the one before: those
+  // Contexts without a vector that counts get one, which changes nothing else of them: those
   // that were registered without a model, with another one, or while it failed. unsupported: there is no model. What fails
   // in the registry ends it; what was done stays.
   Result<EmbeddedContexts> EmbedMissing();
@@ -282,6 +285,7 @@ class Registry final : public EvictionOrder {
   struct Tended {
     uint64_t expired = 0;
     uint64_t prefetched = 0;
+    uint64_t embedded = 0;  // with embed_later
   };
   Tended Tend();
   Status Start(Duration period = std::chrono::seconds(1));

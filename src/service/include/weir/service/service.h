@@ -52,6 +52,9 @@ struct ServiceOptions {
   // Limits and tokenizers, of each workspace; store, ledger, block size and vectors are filled in.
   RegistryOptions registry{};
   std::vector<ServiceModel> models{};  // the first is the default; none: no embeddings
+  // Contexts get vectors of meaning: behind the caller's back, before the answer, or not at all.
+  enum class ContextVectors : uint8_t { kLater, kAtOnce, kNone };
+  ContextVectors context_vectors = ContextVectors::kLater;
   uint64_t embeddings_bytes = 256ull << 20;
   VectorPrecision stored_as = VectorPrecision::kF32;
   BrokerOptions broker{};
