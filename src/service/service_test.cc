@@ -197,6 +197,24 @@ TEST_F(ServiceTest, OnlyAllowedFoldersAreIndexed) {
   EXPECT_EQ(index(tree.root() / "in" / "link").error().code, ErrorCode::kInvalidArgument);
 }
 
+TEST_F(ServiceTest, ContextsGetTheirVectorsBehindTheCallersBack) {
+  Open();
+  Registry& registry = In("default").registry();
+  fake_.Close();  // the model takes its time, and nobody waits for it
+  const Result<Registered> registered = registry.Register(Input("a", "how water passes a weir"));
+  ASSERT_TRUE(registered);
+  EXPECT_FALSE(registered->has_vector);
+  EXPECT_FALSE(registered->vector_note.empty());
+  fake_.Open();
+  while (registry.stats().vectors == 0) std::this_thread::yield();
+  const std::vector<ContextSummary> list = registry.List();
+  EXPECT_EQ(list[0].terms.revision, registered->revision) << "nothing else of it changed";
+  EXPECT_EQ(list[0].terms.created_ms, registered->created_ms);
+  EXPECT_EQ(registry.FindSimilar("how water passes a weir", {.by = SimilarBy::kMeaning})->results.size(), 1u);
+  Open();
+  EXPECT_EQ(In("default").registry().stats().vectors, 1u) << "it is kept";
+}
+
 TEST_F(ServiceTest, WithoutAModelItSaysSo) {
   ServiceOptions options = Options();
   options.models.clear();

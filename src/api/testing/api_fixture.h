@@ -127,6 +127,7 @@ class ApiTest : public ::testing::Test {
     options.registry.contexts_bytes = 16 << 20;
     options.embeddings_bytes = 16 << 20;
     options.models.push_back({ModelOf(fake_), fake_.tokens_max});
+    options.context_vectors = ServiceOptions::ContextVectors::kAtOnce;
     options.sensor = &sensor_;
     // Its own thread ticks only when a test does.
     options.broker.period = options.broker.period_pressed = options.broker.period_emergency = std::chrono::hours(1);
