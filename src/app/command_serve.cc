@@ -363,7 +363,7 @@ Command ServeCommand() {
       .examples = {{"weir serve", "on 127.0.0.1:8741, data in ~/.local/share/weir"},
                    {"weir serve --data registry --tokenizer qwen3", "the same folder that 'weir contexts' uses"},
                    {"weir token add --workspace team && weir serve --listen 0.0.0.0:8741", "for a network: tokens first"},
-                   {"curl -s localhost:8741/v1/embeddings -H 'Content-Type: application/json' "
+                   {"weir serve & curl -s localhost:8741/v1/embeddings -H 'Content-Type: application/json' "
                     "-d '{\"model\":\"minilm\",\"input\":\"hello\"}'",
                     "a first request"}},
       .declare = Declare};
