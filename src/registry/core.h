@@ -88,6 +88,7 @@ struct ContextVectors {
   std::vector<float> segments;  // a row each, all 0 where there is none; or empty
   std::string fingerprint;      // of the model; empty: a caller's
   std::string note;             // why the model gave none
+  bool is_final = false;        // the text is at fault: asking again would give none again
 };
 
 Error NoMemory(std::string_view what);
@@ -109,8 +110,8 @@ class Core {
   // Changes (registration.cc).
   Result<Registered> Register(const ContextInput& input, Write write);
   Result<Registered> Append(std::string_view agent, const AppendInput& input);
-  // With embed_later: makes vectors for about `time`. Number made; what the model refuses is not asked again until it
-  // changes.
+  // With embed_later: makes vectors for about `time`. Number made; a text that the model refuses is not asked about again
+  // until it changes; a model that fails ends the round.
   uint64_t EmbedSome(Duration time);
   bool awaits_vectors() const { return awaits_vectors_.load(std::memory_order_acquire); }
   Result<EmbeddedContexts> EmbedMissing();

@@ -59,6 +59,7 @@ ContextVectors Core::VectorsOf(std::string_view text, std::vector<Segment> segme
   const Status whole = answer ? answer->items[0].status : Status(answer.error());
   if (!whole) {
     vectors.note = whole.error().ToString();
+    vectors.is_final = whole.error().code == ErrorCode::kInvalidArgument;
     return vectors;
   }
   vectors.whole.assign(answer->vector(0).begin(), answer->vector(0).end());
@@ -107,7 +108,7 @@ Result<bool> Core::EmbedAgain(const AgentPtr& seen, EmbeddedContexts& done) {
   }
   const ContextVectors vectors = VectorsFor(input, nullptr);
   if (vectors.whole.empty()) {
-    seen->vector_refused.store(true, std::memory_order_relaxed);
+    if (vectors.is_final) seen->vector_refused.store(true, std::memory_order_relaxed);
     ++done.failed;
     counters_.embed_failures.fetch_add(1, std::memory_order_relaxed);
     if (done.note.empty()) done.note = fmt::format("agent '{}': {}", seen->terms.agent, vectors.note);
@@ -138,12 +139,15 @@ uint64_t Core::EmbedSome(Duration time) {
   EmbeddedContexts done;
   for (const AgentPtr& state : directory_.Snapshot()) {
     if (state->has_vector || state->vector_refused.load(std::memory_order_relaxed) || IsExpired(*state, NowMs())) continue;
-    // What fails here is the store or memory, which may pass.
     const bool is_over = std::chrono::steady_clock::now() >= end;
-    if (is_over || !EmbedAgain(state, done)) {
-      awaits_vectors_.store(true, std::memory_order_release);
-      if (is_over) break;
-    }
+    const uint64_t failed = done.failed;
+    const bool is_done = !is_over && EmbedAgain(state, done).has_value();
+    const bool has_failed = done.failed > failed && !state->vector_refused.load(std::memory_order_relaxed);
+    if (is_done && !has_failed) continue;
+    // Time is up, or the model, the store or memory failed in a way that may pass: a later round goes on. What only this
+    // context meets holds up no other.
+    awaits_vectors_.store(true, std::memory_order_release);
+    if (is_over || has_failed) break;
   }
   return done.embedded;
 }

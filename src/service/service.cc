@@ -165,10 +165,10 @@ Result<std::unique_ptr<Workspace>> Service::OpenWorkspace(const std::string& nam
   WorkspaceParts parts;
   parts.name = name;
   parts.vector_owner = OwnerOf(name);
-  parts.path = is_default ? options_.data : options_.data / "workspaces" / name;
-  WEIR_TRY(MakeFolder(parts.path));
+  const fs::path path = is_default ? options_.data : options_.data / "workspaces" / name;
+  WEIR_TRY(MakeFolder(path));
   DataFolderOptions folder;
-  folder.folder = parts.path;
+  folder.folder = path;
   folder.sync = options_.sync;
   folder.registry = options_.registry;
   folder.registry.pool_suffix = PoolSuffix(name);
@@ -180,14 +180,14 @@ Result<std::unique_ptr<Workspace>> Service::OpenWorkspace(const std::string& nam
     folder.registry.embedding_model = options_.models.front().model.name;
     folder.registry.embedding_owner = OwnerOf(name);
   }
-  if (!IsDataFolder(parts.path)) folder.block_size = options_.block_size;
+  if (!IsDataFolder(path)) folder.block_size = options_.block_size;
   Result<DataFolder> opened = OpenDataFolder(std::move(folder));
   if (!opened) return std::move(opened).error();
   if (is_default) {
     parts.shared_index_store = vectors_.get();
   } else {
     StoreOptions index;
-    index.folder = parts.path / "index";
+    index.folder = path / "index";
     index.sync = false;
     WEIR_ASSIGN(parts.index_store, OpenStore(index));
   }

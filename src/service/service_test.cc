@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -213,6 +214,33 @@ TEST_F(ServiceTest, ContextsGetTheirVectorsBehindTheCallersBack) {
   EXPECT_EQ(registry.FindSimilar("how water passes a weir", {.by = SimilarBy::kMeaning})->results.size(), 1u);
   Open();
   EXPECT_EQ(In("default").registry().stats().vectors, 1u) << "it is kept";
+}
+
+TEST_F(ServiceTest, AModelThatFailsForAWhileIsAskedAgain) {
+  std::atomic<bool> fails{true};
+  ServiceOptions options = Options();
+  auto& load = options.models[0].model.load;
+  load = [&fails, real = load]() -> Result<std::unique_ptr<Embedder>> {
+    if (fails) return Unavailable("the model's file is being replaced");
+    return real();
+  };
+  Open(std::move(options));
+  Registry& registry = In("default").registry();
+  ASSERT_TRUE(registry.Register(Input("a", "how water passes a weir")));
+  while (registry.stats().embed_failures == 0) std::this_thread::yield();
+  EXPECT_EQ(registry.stats().vectors, 0u);
+  fails = false;
+  while (registry.stats().vectors == 0) std::this_thread::yield();
+  service_.reset();  // before what its model looks at
+}
+
+TEST_F(ServiceTest, ATextThatTheModelRefusesHoldsUpNoOther) {
+  Open();
+  Registry& registry = In("default").registry();
+  ASSERT_TRUE(registry.Register(Input("a", "   ")));
+  ASSERT_TRUE(registry.Register(Input("b", "how water passes a weir")));
+  while (registry.stats().vectors == 0) std::this_thread::yield();
+  EXPECT_EQ(registry.stats().vectors, 1u);
 }
 
 TEST_F(ServiceTest, WithoutAModelItSaysSo) {

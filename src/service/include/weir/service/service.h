@@ -98,8 +98,6 @@ class Service final : private EvictionOrder {
   const ServiceModel* default_model() const { return options_.models.empty() ? nullptr : &options_.models.front(); }
   // By name or alias; empty: the default. not_found with the nearest; unsupported: there is no model at all.
   Result<const ServiceModel*> FindModel(std::string_view name) const;
-  // Where the vectors of all workspaces are kept.
-  const Store& vectors() const { return *vectors_; }
 
   // By name; empty: the default. Null: there is none.
   const Tokenizer* tokenizer(std::string_view name = {}) const;

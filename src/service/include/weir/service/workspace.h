@@ -63,7 +63,6 @@ struct OptimizedContext {
 struct WorkspaceParts {
   std::string name;
   std::string vector_owner;
-  std::filesystem::path path;           // of its data folder
   std::unique_ptr<Store> index_store;   // null: `shared_index_store` is used
   Store* shared_index_store = nullptr;  // borrowed
 };
@@ -78,10 +77,8 @@ class Workspace {
   // Whose vectors this workspace sees in the embedding cache: EmbedCall::owner.
   const std::string& vector_owner() const { return parts_.vector_owner; }
   const DataFolderSettings& settings() const { return folder_.settings; }
-  const Store* store() const { return folder_.store.get(); }
   // Where the index of folders is kept.
   Store& index_store() { return parts_.index_store != nullptr ? *parts_.index_store : *parts_.shared_index_store; }
-  const std::filesystem::path& path() const { return parts_.path; }
 
   // The named agents' contexts; all of them when none is named, at most `most`. not_found names the agent; unavailable or
   // corrupt where a cold one cannot be read back; exhausted: more than `most`.
