@@ -32,18 +32,6 @@ Result<const Tokenizer*> TokenizerOf(const Service& service) {
   return tokenizer;
 }
 
-Json SegmentsJson(const ContextView& view) {
-  Json parts = Json::MakeArray();
-  for (const Segment& segment : view.Segments()) {
-    parts.Append(Json::Object{{"name", segment.name},
-                              {"kind", SegmentKindName(segment.kind)},
-                              {"fixed", segment.fixed},
-                              {"bytes", Json::Array{uint64_t{segment.bytes.begin}, uint64_t{segment.bytes.end}}},
-                              {"tokens", Json::Array{uint64_t{segment.tokens.begin}, uint64_t{segment.tokens.end}}}});
-  }
-  return parts;
-}
-
 // A pool of another workspace is nobody's business here.
 bool IsVisible(const Json& pool, std::string_view workspace) {
   const std::string name = TextOf(pool, "name");
@@ -180,13 +168,13 @@ Json AnswerPools(Service& service, std::string_view workspace, bool is_admin) {
 Json ContextJson(const HeldContext& held) {
   const ContextView& view = *held;
   const ContextTerms terms = held.Terms();
-  Json json = TermsJson(terms);
+  Json json = ContextTermsJson(terms);
   json.Set("fingerprint", terms.space.tokenizer_fingerprint);
   json.Set("block_size", uint64_t{terms.block_size});
   json.Set("tokens", uint64_t{view.tokens().size()});
   json.Set("blocks", uint64_t{view.tokens().size() / terms.block_size});
   json.Set("text_bytes", uint64_t{view.text().size()});
-  json.Set("segments", SegmentsJson(view));
+  json.Set("segments", SegmentsJson(view.Segments()));
   return json;
 }
 

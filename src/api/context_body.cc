@@ -6,10 +6,10 @@
 #include <ctime>
 #include <optional>
 
+#include "weir/report/registry_view.h"
+
 namespace weir::api {
 namespace {
-
-Json OrNullText(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 // Seconds since 1970 as a clock on the wall here shows them: what templates print.
 int64_t NowLocal() {
@@ -122,24 +122,8 @@ Result<std::string> PromptOf(const Service& service, const Json& body) {
   return std::move(input.text);
 }
 
-// The salt is what keeps tenants apart, and may be nobody's business: only whether there is one.
-Json TermsJson(const ContextTerms& terms) {
-  return Json::Object{{"agent", terms.agent},
-                      {"group", terms.group},
-                      {"role", OrNullText(terms.role)},
-                      {"revision", terms.revision},
-                      {"model", OrNullText(terms.space.model)},
-                      {"lora", OrNullText(terms.space.lora)},
-                      {"salted", !terms.space.salt.empty()},
-                      {"pinned", terms.pinned},
-                      {"dense", terms.dense},
-                      {"created_ms", terms.created_ms},
-                      {"updated_ms", terms.updated_ms},
-                      {"expires_ms", terms.expires_ms == 0 ? Json() : Json(terms.expires_ms)}};
-}
-
 Json SummaryJson(const ContextSummary& summary) {
-  Json json = TermsJson(summary.terms);
+  Json json = ContextTermsJson(summary.terms);
   json.Set("tokens", uint64_t{summary.tokens});
   json.Set("blocks", uint64_t{summary.blocks});
   json.Set("text_bytes", summary.text_bytes);

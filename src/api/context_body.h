@@ -24,7 +24,6 @@ Result<std::string> PromptOf(const Service& service, const Json& body);
 
 // {"agent","group",...}: what a registry's list says of one.
 Json SummaryJson(const ContextSummary& summary);
-Json TermsJson(const ContextTerms& terms);
 
 // The entity tag of a revision: "3-18c0ffee".
 std::string TagOf(uint64_t revision, int64_t created_ms);

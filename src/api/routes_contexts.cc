@@ -126,7 +126,7 @@ Result<RouteAnswer> PatchContext(RouteCall& call) {
   WEIR_ASSIGN(const HeldContext held, registry.Get(agent));
   const ContextTerms terms = held.Terms();
   RouteAnswer answer;
-  answer.json = TermsJson(terms);
+  answer.json = ContextTermsJson(terms);
   answer.headers.push_back({"ETag", TagOf(terms.revision, terms.created_ms)});
   return answer;
 }

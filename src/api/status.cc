@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "weir/codec/utf8.h"
+#include "weir/report/index_view.h"
 
 namespace weir::api {
 namespace {
@@ -81,22 +82,7 @@ Json StatusJson(Service& service, Workspace& workspace) {
 }
 
 Json IndexReportJson(const IndexReport& report) {
-  Json json = CountsJson({{"total", report.total},
-                          {"processed", report.processed},
-                          {"skipped", report.skipped},
-                          {"failed", report.failed},
-                          {"hits", report.hits},
-                          {"computed", report.computed},
-                          {"coalesced", report.coalesced},
-                          {"elapsed_ms", report.elapsed_ms},
-                          {"chunks", report.chunks},
-                          {"unchanged", report.unchanged},
-                          {"not_text", report.not_text},
-                          {"too_large", report.too_large},
-                          {"ignored", report.ignored},
-                          {"removed", report.removed}});
-  const uint64_t asked = report.chunks_asked();
-  json.Set("hit_rate", asked == 0 ? Json() : Json(static_cast<double>(report.hits) / static_cast<double>(asked)));
+  Json json = IndexCountsJson(report);
   Json problems = Json::MakeArray();
   for (const FileProblem& problem : report.problems) {
     Json one = ErrorOf(problem.error);

@@ -11,6 +11,7 @@
 #include "weir/base/bytes.h"
 #include "weir/codec/utf8.h"
 #include "weir/indexer/indexer.h"
+#include "weir/report/index_view.h"
 
 namespace weir {
 namespace {
@@ -37,17 +38,8 @@ Json JsonOf(const Told& told, const std::string& root, const std::string& data, 
   json.Set("root", root);
   json.Set("data", data);
   json.Set("model", model);
-  const std::pair<std::string_view, uint64_t> counts[] = {
-      {"total", report.total}, {"processed", report.processed}, {"skipped", report.skipped},    {"failed", report.failed},
-      {"hits", report.hits},   {"computed", report.computed},   {"coalesced", report.coalesced}};
-  for (const auto& [name, count] : counts) json.Set(name, count);
-  const uint64_t asked = report.chunks_asked();
-  json.Set("hit_rate", asked == 0 ? Json() : Json(static_cast<double>(report.hits) / static_cast<double>(asked)));
-  const std::pair<std::string_view, uint64_t> more[] = {{"elapsed_ms", report.elapsed_ms}, {"chunks", report.chunks},
-                                                        {"unchanged", report.unchanged},   {"not_text", report.not_text},
-                                                        {"too_large", report.too_large},   {"ignored", report.ignored},
-                                                        {"removed", report.removed}};
-  for (const auto& [name, count] : more) json.Set(name, count);
+  Json counts = IndexCountsJson(report);
+  for (Json::Member& member : counts.as_object()) json.Set(member.first, std::move(member.second));
   json.Set("pruned", told.pruned ? Json(*told.pruned) : Json());
   Json problems = Json::MakeArray();
   for (const FileProblem& problem : report.problems) {

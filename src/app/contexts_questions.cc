@@ -21,22 +21,6 @@ std::string TimeText(int64_t unix_ms) {
                      utc.tm_min, utc.tm_sec);
 }
 
-// The salt is what keeps tenants apart, and may be nobody's business: only whether there is one.
-Json TermsJson(const ContextTerms& terms) {
-  return Json::Object{{"agent", terms.agent},
-                      {"group", terms.group},
-                      {"role", terms.role.empty() ? Json() : Json(terms.role)},
-                      {"revision", terms.revision},
-                      {"model", terms.space.model.empty() ? Json() : Json(terms.space.model)},
-                      {"lora", terms.space.lora.empty() ? Json() : Json(terms.space.lora)},
-                      {"salted", !terms.space.salt.empty()},
-                      {"pinned", terms.pinned},
-                      {"dense", terms.dense},
-                      {"created_ms", terms.created_ms},
-                      {"updated_ms", terms.updated_ms},
-                      {"expires_ms", terms.expires_ms == 0 ? Json() : Json(terms.expires_ms)}};
-}
-
 std::string Marks(const ContextTerms& terms) {
   std::string out;
   const auto add = [&](bool is, std::string_view mark) {
@@ -79,7 +63,7 @@ Result<ExitCode> ListContexts(const ContextsOptions& options, Session& session) 
     ++count;
     tokens += line.tokens;
     if (session.json()) {
-      Json json = TermsJson(line.terms);
+      Json json = ContextTermsJson(line.terms);
       json.Set("tokens", uint64_t{line.tokens});
       json.Set("blocks", uint64_t{line.blocks});
       json.Set("text_bytes", line.text_bytes);
@@ -121,21 +105,13 @@ Result<ExitCode> ShowContext(const ContextsOptions& options, Session& session) {
   const ContextTerms terms = held->Terms();
   const std::vector<Segment> segments = held->Segments();
   if (session.json()) {
-    Json parts = Json::MakeArray();
-    for (const Segment& segment : segments) {
-      parts.Append(Json::Object{{"name", segment.name},
-                                {"kind", SegmentKindName(segment.kind)},
-                                {"fixed", segment.fixed},
-                                {"bytes", Json::Array{uint64_t{segment.bytes.begin}, uint64_t{segment.bytes.end}}},
-                                {"tokens", Json::Array{uint64_t{segment.tokens.begin}, uint64_t{segment.tokens.end}}}});
-    }
-    Json json = TermsJson(terms);
+    Json json = ContextTermsJson(terms);
     json.Set("fingerprint", terms.space.tokenizer_fingerprint);
     json.Set("block_size", uint64_t{terms.block_size});
     json.Set("tokens", uint64_t{held->tokens().size()});
     json.Set("blocks", uint64_t{held->tokens().size() / terms.block_size});
     json.Set("text_bytes", uint64_t{held->text().size()});
-    json.Set("segments", std::move(parts));
+    json.Set("segments", SegmentsJson(segments));
     if (options.text) json.Set("text", std::string(held->text()));
     session.WriteJson(json);
     return ExitCode::kOk;

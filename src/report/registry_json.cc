@@ -104,6 +104,33 @@ Json RegisteredJson(const Registered& registered) {
                       {"vector_note", NoteJson(registered.vector_note)}};
 }
 
+Json ContextTermsJson(const ContextTerms& terms) {
+  return Json::Object{{"agent", terms.agent},
+                      {"group", terms.group},
+                      {"role", terms.role.empty() ? Json() : Json(terms.role)},
+                      {"revision", terms.revision},
+                      {"model", terms.space.model.empty() ? Json() : Json(terms.space.model)},
+                      {"lora", terms.space.lora.empty() ? Json() : Json(terms.space.lora)},
+                      {"salted", !terms.space.salt.empty()},
+                      {"pinned", terms.pinned},
+                      {"dense", terms.dense},
+                      {"created_ms", terms.created_ms},
+                      {"updated_ms", terms.updated_ms},
+                      {"expires_ms", terms.expires_ms == 0 ? Json() : Json(terms.expires_ms)}};
+}
+
+Json SegmentsJson(std::span<const Segment> segments) {
+  Json parts = Json::MakeArray();
+  for (const Segment& segment : segments) {
+    parts.Append(Json::Object{{"name", segment.name},
+                              {"kind", SegmentKindName(segment.kind)},
+                              {"fixed", segment.fixed},
+                              {"bytes", Json::Array{uint64_t{segment.bytes.begin}, uint64_t{segment.bytes.end}}},
+                              {"tokens", Json::Array{uint64_t{segment.tokens.begin}, uint64_t{segment.tokens.end}}}});
+  }
+  return parts;
+}
+
 Json SharedReportJson(const SharedReport& report) {
   Json results = Json::MakeArray();
   for (const SharedContext& result : report.results) results.Append(ResultJson(result));

@@ -8,7 +8,9 @@
 #include "weir/base/result.h"
 #include "weir/codec/json.h"
 #include "weir/registry/answers.h"
+#include "weir/registry/context_record.h"
 #include "weir/report/text.h"
+#include "weir/tokens/context.h"
 
 namespace weir {
 
@@ -18,6 +20,12 @@ Json RegisteredJson(const Registered& registered);
 // The same back, but for created_ms, which is not in it. corrupt names the member that is missing or of another kind;
 // members that are not known are passed over.
 Result<Registered> ParseRegistered(const Json& json);
+
+// {"agent","group","role","revision","model","lora","salted","pinned","dense","created_ms","updated_ms","expires_ms"}; what
+// is empty is null. The salt keeps tenants apart and may be nobody's business: only whether there is one is told.
+Json ContextTermsJson(const ContextTerms& terms);
+// [{"name","kind","fixed","bytes":[begin,end],"tokens":[begin,end]}]
+Json SegmentsJson(std::span<const Segment> segments);
 
 // {"target","target_tokens","target_blocks","tokens_saved","results":[{"agent","revision","confidence","exact":{"tokens",
 // "blocks","last_key"},"tokens_saved","moved":{"tokens","spans":[...],"truncated"} or null,"near":{"blocks","pairs":[...]}
