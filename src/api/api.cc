@@ -127,7 +127,7 @@ class Api::Core {
     const Duration duration = clock_.Now() - begun;
     if (metrics != nullptr) metrics->Count(response.status, duration);
     if (options_.on_request) {
-      record.method = request.method;
+      record.method = KnownHttpMethod(request.method).value_or("_OTHER");
       record.status = response.status;
       record.request_bytes = request.body.size();
       record.response_bytes = response.body.size();
@@ -317,10 +317,7 @@ Api::~Api() = default;
 
 HttpResponse Api::Handle(const HttpRequest& request) { return core_->Handle(request); }
 
-std::optional<HttpResponse> Api::LookAtHead(const HttpRequest& request, uint64_t& body_bytes_max) {
-  static_cast<void>(body_bytes_max);
-  return core_->LookAtHead(request);
-}
+std::optional<HttpResponse> Api::LookAtHead(const HttpRequest& request) { return core_->LookAtHead(request); }
 
 bool Api::IsQuick(const HttpRequest& request) {
   return request.path == kHealth || request.path == kReady || request.path == kOpenApiPath || request.path == kMetrics;

@@ -47,8 +47,7 @@ TEST_F(ApiSecurityTest, EveryRouteWantsATokenOnceThereIsOne) {
          std::vector<std::string>{"Bearer", "Bearer ", "Bearer x", "Basic " + secret, secret, "Bearer " + secret + "x"}) {
       EXPECT_EQ(Send(method, PathOf(route), std::string(), {{"Authorization", wrong}}).status, 401) << wrong;
     }
-    uint64_t most = 0;
-    EXPECT_EQ(api_->LookAtHead(Request(method, PathOf(route)), most)->status, 401);
+    EXPECT_EQ(api_->LookAtHead(Request(method, PathOf(route)))->status, 401);
   }
   EXPECT_EQ(Get("/nothing").status, 401) << "what there is, is nobody's business";
   EXPECT_NE(Get("/v1/status", {{"Authorization", "Bearer wrong"}}).Header("WWW-Authenticate").find("invalid_token"),
@@ -98,8 +97,7 @@ TEST_F(ApiSecurityTest, ATokenSendsSoManyASecond) {
 
 TEST_F(ApiSecurityTest, LookingAtTheHeadCountsNothing) {
   const std::string secret = AddToken("default", kAllScopes, 1);
-  uint64_t most = 0;
-  for (int i = 0; i < 5; ++i) EXPECT_FALSE(api_->LookAtHead(Request("GET", "/v1/status", {}, Bearer(secret)), most));
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(api_->LookAtHead(Request("GET", "/v1/status", {}, Bearer(secret))));
   EXPECT_EQ(Get("/v1/status", Bearer(secret)).status, 200);
 }
 
@@ -221,9 +219,8 @@ TEST_F(ApiSecurityTest, PagesOfOtherOriginsAreRefused) {
                              "http://localhost:7077.evil.example", "http://evil.example/http://localhost:7077"}) {
     EXPECT_EQ(StatusFor("localhost:7077", origin), origin[0] == '\0' ? 200 : 403) << origin;
   }
-  uint64_t most = 0;
   HttpRequest request = Request("POST", "/v1/contexts", {}, {{"Origin", "http://evil.example"}});
-  EXPECT_EQ(api_->LookAtHead(request, most)->status, 403) << "before the body is read";
+  EXPECT_EQ(api_->LookAtHead(request)->status, 403) << "before the body is read";
   for (const char* page : {"/metrics", "/openapi.json", "/readyz"}) {
     EXPECT_EQ(Get(page, {{"Origin", "http://evil.example"}}).status, 403) << page;
   }

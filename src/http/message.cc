@@ -117,6 +117,13 @@ void HttpCancellation::Settle() {
   callbacks.swap(callbacks_);
 }
 
+std::optional<std::string_view> KnownHttpMethod(std::string_view method) {
+  for (const std::string_view known : {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}) {
+    if (method == known) return known;
+  }
+  return std::nullopt;
+}
+
 std::string_view HttpStatusText(int status) {
   switch (status) {
     case 100: return "Continue";

@@ -1,9 +1,10 @@
 #include "weir/trace/span.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <utility>
+
+#include "weir/http/message.h"
 
 namespace weir {
 namespace {
@@ -14,13 +15,6 @@ bool IsId(std::string_view text, size_t digits) {
   return text.size() == digits && is_hexadecimal && text.find_first_not_of('0') != std::string_view::npos;
 }
 
-// The methods of RFC 9110 and RFC 5789, which the conventions name.
-bool IsKnownMethod(std::string_view method) {
-  constexpr std::array<std::string_view, 9> kKnown = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS",
-                                                      "PATCH",   "POST",   "PUT", "TRACE"};
-  return std::ranges::find(kKnown, method) != kKnown.end();
-}
-
 }  // namespace
 
 bool Span::IsValid() const {
@@ -29,7 +23,7 @@ bool Span::IsValid() const {
 }
 
 Span MakeServerSpan(const ServedRequest& request) {
-  const bool is_known = IsKnownMethod(request.method);
+  const bool is_known = KnownHttpMethod(request.method).has_value();
   Span span;
   span.name = is_known ? request.method : "HTTP";
   if (!request.route.empty()) span.name.append(" ").append(request.route);

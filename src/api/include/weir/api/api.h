@@ -2,8 +2,8 @@
 // Api: the HTTP face of a Service. One table of routes says what there is; routing, validation, the OpenAPI document and the
 // reference page come from it.
 //
-// A request passes, in this order: Host and Origin, the token, the scope, the limit of the token, parameters and body
-// against their schemas, the handler. Whatever fails answers {"error":{"code","message","hint"}}, or OpenAI's shape on the
+// A request passes, in this order: Host and Origin, the token and its limit, the scope, parameters and body against their
+// schemas, the handler. Whatever fails answers {"error":{"code","message","hint"}}, or OpenAI's shape on the
 // paths of its API. No text of a request reaches a log or a metric.
 //
 // Threads: every method from any thread.
@@ -26,8 +26,8 @@ namespace weir {
 
 // What is known of a request when it is answered: for the access log and for traces. Nothing of its text.
 struct RequestRecord {
-  std::string_view method;
-  std::string_view route;  // as the table has it, "/v1/contexts/{agent}"; empty: no route
+  std::string_view method;  // as HTTP knows it; "_OTHER": what it does not know is a text of the caller's
+  std::string_view route;   // as the table has it, "/v1/contexts/{agent}"; empty: no route
   int status = 0;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
@@ -62,8 +62,8 @@ class Api {
 
   // The whole of it: takes a request, gives the answer. MCP lives beside it (mcp_tools.h).
   HttpResponse Handle(const HttpRequest& request);
-  // Before the body is read: an answer that needs none, such as 401, and how large the body may be.
-  std::optional<HttpResponse> LookAtHead(const HttpRequest& request, uint64_t& body_bytes_max);
+  // Before the body is read: an answer that needs none, such as 401.
+  std::optional<HttpResponse> LookAtHead(const HttpRequest& request);
   // Whether it never blocks.
   static bool IsQuick(const HttpRequest& request);
   // Host and Origin alone; an answer when they are refused.

@@ -118,6 +118,9 @@ struct HttpResponse {
   std::string body{};
 };
 
+// The method of RFC 9110 or 5789 that this is, in storage that lasts; none: a text that somebody made up.
+std::optional<std::string_view> KnownHttpMethod(std::string_view method);
+
 // "OK", "Not Found"; empty for an unknown status.
 std::string_view HttpStatusText(int status);
 
