@@ -40,9 +40,10 @@ Result<ExitCode> Run(const Options& options, Session& session) {
 CommandBody Declare(Flags& flags) {
   auto options = std::make_shared<Options>();
   flags.Text("--workspace", options->workspace, "NAME", "Whose contexts");
-  for (const std::string_view key : {"data", "tokenizer", "chat_template", "embedding_model", "embedding_weights",
-                                     "block_size", "cache_tokens", "index_roots", "contexts_bytes", "index_bytes",
-                                     "embeddings_bytes", "context_vectors", "memory_budget", "durability"}) {
+  for (const std::string_view key :
+       {"data", "tokenizer", "chat_template", "embedding_model", "embedding_weights", "block_size", "cache_tokens",
+        "index_roots", "contexts_bytes", "index_bytes", "embeddings_bytes", "context_vectors", "stored_vectors",
+        "memory_budget", "durability"}) {
     flags.Setting(key);
   }
   return [options](Session& session) { return Run(*options, session); };

@@ -31,14 +31,6 @@ namespace {
 constexpr uint32_t kWorkersUsual = 16;
 constexpr std::string_view kMcpPath = "/mcp";
 
-// A method that HTTP does not know is a text of the caller's.
-std::string_view KnownMethod(std::string_view method) {
-  for (const std::string_view known : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
-    if (method == known) return known;
-  }
-  return "_OTHER";
-}
-
 LogLevel LevelOf(std::string_view name) {
   if (name == "debug") return LogLevel::kDebug;
   if (name == "info") return LogLevel::kInfo;
@@ -171,7 +163,7 @@ class Daemon {
     options.body_bytes_max = settings.Bytes("body_bytes_max");
     options.bodies_bytes_max = std::max(options.bodies_bytes_max, options.body_bytes_max);
     options.quick = [](const HttpRequest& request) { return Api::IsQuick(request); };
-    options.on_head = [this](const HttpRequest& request, uint64_t& most) { return api_->LookAtHead(request, most); };
+    options.on_head = [this](const HttpRequest& request, uint64_t&) { return api_->LookAtHead(request); };
     options.error_body = ApiErrorBody;
     WEIR_TRY(MakeMcp());
     Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(
@@ -190,7 +182,7 @@ class Daemon {
   void Observe(const RequestRecord& record) {
     const LogScope scope(record.trace_id, record.span_id);
     const double ms = std::chrono::duration<double, std::milli>(record.duration).count();
-    const LogField fields[] = {{"method", KnownMethod(record.method)},
+    const LogField fields[] = {{"method", record.method},
                                {"route", record.route},
                                {"status", static_cast<int64_t>(record.status)},
                                {"ms", ms},
@@ -338,6 +330,7 @@ CommandBody Declare(Flags& flags) {
                                      "index_bytes",
                                      "embeddings_bytes",
                                      "context_vectors",
+                                     "stored_vectors",
                                      "memory_budget",
                                      "block_size",
                                      "cache_tokens",

@@ -127,6 +127,10 @@ Result<ModelChoice> ChooseModel(Session& session, const EmbedFlags& flags) {
   return choice;
 }
 
+VectorPrecision StoredPrecision(const Session& session) {
+  return session.settings().Text("stored_vectors") == "f16" ? VectorPrecision::kF16 : VectorPrecision::kF32;
+}
+
 std::filesystem::path VectorFolder(const std::filesystem::path& data) { return data / "embeddings"; }
 
 Result<std::unique_ptr<Store>> OpenVectors(Session& session, const std::filesystem::path& data, VectorAccess access) {
@@ -179,6 +183,7 @@ Result<EmbedSetup> OpenEmbedding(Session& session, const EmbedFlags& flags, cons
     setup.store = *std::move(store);
   }
   EmbedCacheOptions options;
+  options.stored_as = StoredPrecision(session);
   options.store = setup.store.get();
   WEIR_ASSIGN(setup.cache, EmbedCache::Create(std::move(options)));
   WEIR_TRY(setup.cache->AddModel(std::move(model)));

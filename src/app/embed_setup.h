@@ -40,6 +40,9 @@ struct ModelChoice {
 // --tokenizer are refused where they mean nothing.
 Result<ModelChoice> ChooseModel(Session& session, const EmbedFlags& flags);
 
+// As the setting stored_vectors says.
+VectorPrecision StoredPrecision(const Session& session);
+
 // The folder inside a data folder that vectors are kept in.
 std::filesystem::path VectorFolder(const std::filesystem::path& data);
 

@@ -126,6 +126,7 @@ Result<ServiceOptions> ServiceOptionsOf(Session& session) {
   if (!IsDataFolder(options.data)) options.block_size = static_cast<uint32_t>(settings.Count("block_size"));
   options.registry.contexts_bytes = settings.Bytes("contexts_bytes");
   options.registry.index_bytes = settings.Bytes("index_bytes");
+  options.stored_as = StoredPrecision(session);
   options.embeddings_bytes = settings.Bytes("embeddings_bytes");
   const std::string& vectors = settings.Text("context_vectors");
   using When = ServiceOptions::ContextVectors;
