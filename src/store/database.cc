@@ -80,7 +80,7 @@ rocksdb::DBOptions DatabaseWide(const DatabaseOptions& options, rocksdb::Env* en
   wide.max_file_opening_threads = 1;  // there are few tables
   // All families are written out together: a log is done with as soon as the records in it are.
   wide.atomic_flush = true;
-  // Recovery by itself races with other flushes (an assertion of RocksDB 7.8): Apply resumes when it is called again.
+  // Its own recovery would flush beside the one that Apply begins, which its assertions do not allow.
   wide.max_bgerror_resume_count = 0;
   // log_check.h looks at the logs first, and cuts off what a crash tore; whatever is still wrong then is damage. A reader
   // beside a writer may meet a record that is being written.

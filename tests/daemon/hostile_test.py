@@ -12,7 +12,7 @@ from daemon import Client, DaemonTest, HAS_MODEL, PATIENCE_S, SANITIZED
 
 CONNECTIONS = int(os.environ.get("WEIR_CONNECTIONS", "2000"))
 SEED = int(os.environ.get("WEIR_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
-LEFT_MIB = int(os.environ.get("WEIR_LEFT_MIB", "384"))
+LEFT_MIB = int(os.environ.get("WEIR_LEFT_MIB", "800"))
 GET = b"GET /v1/contexts HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
