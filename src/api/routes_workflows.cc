@@ -77,9 +77,13 @@ Result<RouteAnswer> Remove(RouteCall& call) {
 Result<RouteAnswer> Advance(RouteCall& call) {
   const std::string move = TextOf(call.body, "move");
   const std::string workflow = call.Path("workflow");
+  const std::string agent = TextOf(call.body, "agent");
+  WEIR_ASSIGN(const WorkflowRun run, call.workspace.registry().GetWorkflow(workflow));
+  // The workflow is there: what is wrong is the body.
+  if (!run.StateOf(agent)) return InvalidArgument("/agent: not part of the workflow", "its steps name the agents that are");
   for (const auto& [name, step] : kMoves) {
     if (name != move) continue;
-    WEIR_TRY(call.workspace.registry().Advance(workflow, TextOf(call.body, "agent"), step));
+    WEIR_TRY(call.workspace.registry().Advance(workflow, agent, step));
     return AnswerOf(call, workflow);
   }
   return InvalidArgument("/move: start, finish, skip or fail");
